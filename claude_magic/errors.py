@@ -1,0 +1,199 @@
+"""Everything that claude-magic raises.
+
+::
+
+    ClaudeMagicError
+    ├── UsageError             a magic line or a call that cannot be understood; nothing was sent
+    ├── OptionError            an option with an impossible value (also a ValueError)
+    ├── SessionError           the conversation cannot be used
+    │   ├── StartError             Claude Code did not start
+    │   ├── NotLoggedInError       no API key and no login
+    │   ├── ConnectionLostError    the process ended in the middle of a turn
+    │   └── SessionClosedError     the session was closed, or belongs to another process
+    ├── TurnError              one prompt got no complete answer; the session lives on
+    │   ├── TurnInterruptedError   the reader stopped it
+    │   ├── TurnLimitError         a limit of turns or budget that the options set was reached
+    │   └── ApiError               the Messages API refused; ``status`` tells how
+    │       ├── AuthenticationError    401, 403: the credential was not accepted
+    │       ├── RateLimitError         429
+    │       ├── OverloadedError        529
+    │       └── ContextTooLongError    the conversation outgrew the model's window
+    └── TapeError              a tape that cannot be read or served
+
+An error's text says what happened, with the value, and what to do next.
+"""
+
+from __future__ import annotations
+
+
+class ClaudeMagicError(Exception):
+    """Base of every error that claude-magic raises on purpose."""
+
+
+class UsageError(ClaudeMagicError):
+    """A magic line or a call that cannot be understood; nothing was sent."""
+
+
+class OptionError(ClaudeMagicError, ValueError):
+    """An option with an impossible value.
+
+    Parameters
+    ----------
+    option
+        The option's name.
+    value
+        What was given.
+    expected
+        What would be accepted, as the end of the sentence "… must be".
+    """
+
+    def __init__(self, option: str, value: object, expected: str) -> None:
+        super().__init__(f"{option}={value!r}: must be {expected}")
+        self.option = option
+        self.value = value
+        self.expected = expected
+
+
+class SessionError(ClaudeMagicError):
+    """The conversation cannot be used."""
+
+
+class StartError(SessionError):
+    """Claude Code did not start.
+
+    Parameters
+    ----------
+    reason
+        What the operating system or the SDK said.
+    stderr
+        The last lines that the process wrote before it ended.
+    """
+
+    def __init__(self, reason: str, stderr: str = "") -> None:
+        told = f"\n{stderr.rstrip()}" if stderr.strip() else ""
+        super().__init__(f"Claude Code did not start: {reason}{told}")
+        self.reason = reason
+        self.stderr = stderr
+
+
+class NotLoggedInError(SessionError):
+    """Claude Code has neither an API key nor a login."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Claude Code has no API key and no login, so nothing was sent.\n"
+            "Log in: run `claude-magic login` in a terminal, or set ANTHROPIC_API_KEY before the"
+            " kernel starts.\n"
+            "Only looking? `%claude_connect --demo` answers this notebook with scripted replies,"
+            " offline.",
+        )
+
+
+class ConnectionLostError(SessionError):
+    """The Claude Code process ended in the middle of a turn.
+
+    Parameters
+    ----------
+    reason
+        How it ended, as far as is known.
+    partial_text
+        What had been answered until then.
+    """
+
+    def __init__(self, reason: str, partial_text: str = "") -> None:
+        super().__init__(
+            f"Claude Code went away in the middle of this answer ({reason}). "
+            "The conversation is kept: run the cell again to go on with it.",
+        )
+        self.reason = reason
+        self.partial_text = partial_text
+
+
+class SessionClosedError(SessionError):
+    """The session was closed, or belongs to another process."""
+
+
+class TurnError(ClaudeMagicError):
+    """One prompt got no complete answer; the session lives on.
+
+    Parameters
+    ----------
+    message
+        What happened and what to do.
+    partial_text
+        What had been answered until then.
+    """
+
+    def __init__(self, message: str, partial_text: str = "") -> None:
+        super().__init__(message)
+        self.partial_text = partial_text
+
+
+class TurnInterruptedError(TurnError):
+    """The reader stopped the turn; what was answered until then stays in the conversation."""
+
+    def __init__(self, partial_text: str = "", *, sent: bool = True) -> None:
+        super().__init__(
+            "Stopped. What Claude had said until then stays in the conversation."
+            if sent
+            else "Stopped before the prompt was sent.",
+            partial_text,
+        )
+        self.sent = sent
+
+
+class TurnLimitError(TurnError):
+    """A limit of turns or budget that the options set was reached."""
+
+
+class ApiError(TurnError):
+    """The Messages API refused the request.
+
+    Parameters
+    ----------
+    message
+        What the API said.
+    status
+        The HTTP status, or None where no answer came (connection refused, no network).
+    partial_text
+        What had been answered until then.
+    """
+
+    #: What the reader can do about it; subclasses have their own sentence.
+    remedy = "Run the cell again."
+
+    def __init__(self, message: str, status: int | None = None, partial_text: str = "") -> None:
+        where = f"The API answered {status}" if status is not None else "The API was not reached"
+        super().__init__(f"{where}: {message.rstrip('. ')}. {self.remedy}", partial_text)
+        self.status = status
+
+
+class AuthenticationError(ApiError):
+    """401 or 403: the credential was not accepted."""
+
+    remedy = (
+        "Check ANTHROPIC_API_KEY, or run `claude-magic login` in a terminal,"
+        " then `%claude_reset`."
+    )
+
+
+class RateLimitError(ApiError):
+    """429: too many requests or tokens for this credential."""
+
+    remedy = "Wait a little, then run the cell again."
+
+
+class OverloadedError(ApiError):
+    """529: the API is overloaded for the moment."""
+
+    remedy = "Wait a little, then run the cell again."
+
+
+class ContextTooLongError(ApiError):
+    """The conversation outgrew the model's context window."""
+
+    remedy = "Start a new conversation with `%claude_reset`."
+
+
+class TapeError(ClaudeMagicError):
+    """A tape that cannot be read or served."""

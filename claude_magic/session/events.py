@@ -1,0 +1,206 @@
+"""What happens in a turn, as frozen values in the order in which it happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the API counts them.
+
+    Attributes
+    ----------
+    input_tokens
+        All tokens read, those from the cache included.
+    output_tokens
+        Tokens written, thinking included.
+    cache_read_tokens
+        The part of `input_tokens` that was read from the prompt cache.
+    cache_creation_tokens
+        The part of `input_tokens` that was written to the prompt cache.
+    thinking_tokens
+        The part of `output_tokens` that was thinking.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    thinking_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.cache_creation_tokens + other.cache_creation_tokens,
+            self.thinking_tokens + other.thinking_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted:
+    """Claude Code took the prompt.
+
+    Attributes
+    ----------
+    model
+        The model that will answer.
+    recovered
+        Whether the process had gone away since the last turn and was resumed for this one.
+    """
+
+    model: str
+    recovered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer.
+
+    Attributes
+    ----------
+    text
+        The piece, as the model wrote it (Markdown).
+    block
+        The number of the text block within the turn, from 0; a new block starts a new paragraph.
+    """
+
+    text: str
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextWithdrawn:
+    """The stream broke and the API was asked again: forget what this block said so far."""
+
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    """A piece of the model's thinking."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """Claude asked for a tool.
+
+    Attributes
+    ----------
+    tool_id
+        Matches the call with its `ToolFinished`.
+    name
+        The tool, such as ``"Read"``.
+    arguments
+        What it is called with.
+    """
+
+    tool_id: str
+    name: str
+    arguments: Mapping[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool ended.
+
+    Attributes
+    ----------
+    tool_id
+        The call that it belongs to.
+    name
+        The tool.
+    is_error
+        Whether it failed or was denied.
+    text
+        The text of its result.
+    """
+
+    tool_id: str
+    name: str
+    is_error: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionDenied:
+    """A tool that needs a person's consent was not run, because nobody could be asked."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(hash=False)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled:
+    """The API failed in a way that may pass; Claude Code will ask again.
+
+    Attributes
+    ----------
+    attempt, max_attempts
+        Which retry this is, from 1, and how many there may be.
+    delay_s
+        How long it waits first, in seconds.
+    status
+        The HTTP status, or None where no answer came.
+    """
+
+    attempt: int
+    max_attempts: int
+    delay_s: float
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    """The answer is complete.
+
+    Attributes
+    ----------
+    text
+        The whole answer: its text blocks, with an empty line between them.
+    usage
+        Tokens of this turn.
+    cost_usd
+        What Claude Code says that this turn cost, in US dollars.
+    elapsed_s
+        From sending the prompt to the last event, in seconds.
+    model
+        The model that answered.
+    session_id
+        The conversation.
+    stop_reason
+        Why the model stopped, such as ``"end_turn"``.
+    recovered
+        Whether the process had to be resumed for this turn.
+    """
+
+    text: str
+    usage: Usage
+    cost_usd: float
+    elapsed_s: float
+    model: str
+    session_id: str
+    stop_reason: str | None = None
+    recovered: bool = False
+
+
+Event: TypeAlias = (
+    TurnStarted
+    | TextDelta
+    | TextWithdrawn
+    | ThinkingDelta
+    | ToolStarted
+    | ToolFinished
+    | PermissionDenied
+    | RetryScheduled
+    | TurnFinished
+)

@@ -1,0 +1,116 @@
+"""What a session is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from claude_magic.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
+
+Effort: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
+PermissionMode: TypeAlias = Literal["default", "acceptEdits", "plan", "dontAsk"]
+
+#: Tools that only look, and only inside the working directory unless a person consents.
+READING_TOOLS = ("Read", "Glob", "Grep")
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """What a session is started with; frozen, so that it holds for the session's whole life.
+
+    The defaults touch nothing: no tools, no settings file of the project or the home directory,
+    no MCP server.
+
+    Parameters
+    ----------
+    model
+        A model's name or alias, or None for Claude Code's own choice.
+    effort
+        How hard the model thinks: ``"low"``, ``"medium"``, ``"high"``, ``"xhigh"``, ``"max"``, or
+        None for the model's default.
+    system_prompt
+        Stands before the conversation; None leaves only the line that Claude Code always sends.
+    cwd
+        The directory that Claude Code works in; None for the process's own at the time of
+        connecting.
+    tools
+        The tools that exist for the model. Those that only read run unasked inside `cwd`.
+    allowed_tools
+        The tools, or rules such as ``"Bash(git status)"``, that run without anyone being asked.
+    permission_mode
+        Claude Code's permission mode.
+    environment
+        Variables for Claude Code on top of what it inherits, which is a short list and no secret
+        but the API credential.
+    label
+        What stands behind the API where it is not Claude, such as ``"scripted replies"``; shown
+        wherever the session shows.
+
+    Raises
+    ------
+    OptionError
+        If a value is impossible. The text names those that are possible.
+    """
+
+    model: str | None = None
+    effort: Effort | None = None
+    system_prompt: str | None = None
+    cwd: Path | None = None
+    tools: tuple[str, ...] = ()
+    allowed_tools: tuple[str, ...] = ()
+    permission_mode: PermissionMode = "default"
+    environment: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("model", "system_prompt", "label"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value.strip()):
+                raise OptionError(name, value, "a non-empty text or None")
+        _check_choice("effort", self.effort, Effort, optional=True)
+        _check_choice("permission_mode", self.permission_mode, PermissionMode)
+        if self.cwd is not None:
+            cwd = Path(self.cwd).expanduser()
+            if not cwd.is_dir():
+                raise OptionError("cwd", str(self.cwd), "a directory that exists")
+            object.__setattr__(self, "cwd", cwd)
+        for name in ("tools", "allowed_tools"):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        for variable, text in self.environment.items():
+            if not isinstance(variable, str) or not isinstance(text, str):
+                raise OptionError("environment", {variable: text}, "names and values that are text")
+        object.__setattr__(self, "environment", dict(self.environment))
+
+    def but(self, **changes: Any) -> Self:
+        """Return these options with some changed, checked again.
+
+        Raises
+        ------
+        OptionError
+            If a value is impossible.
+        """
+        return replace(self, **changes)
+
+
+def _check_choice(option: str, value: object, choices: Any, *, optional: bool = False) -> None:
+    allowed = get_args(choices)
+    if value in allowed or (optional and value is None):
+        return
+    expected = "one of " + ", ".join(repr(choice) for choice in allowed)
+    raise OptionError(option, value, expected + (" or None" if optional else ""))
+
+
+def _names(option: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        raise OptionError(option, value, "a list of names, such as ['Read', 'Grep']")
+    names = tuple(value)
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise OptionError(option, name, "made of non-empty names")
+    return names

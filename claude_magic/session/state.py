@@ -1,0 +1,123 @@
+"""The one value that tells everything about a session, and the moves it allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .events import Usage
+
+
+class SessionState(Enum):
+    """Where a session stands; the value is the word that people see."""
+
+    #: Nothing was started yet; the first prompt connects.
+    NEW = "new"
+    #: Claude Code is starting, or resuming this conversation.
+    CONNECTING = "connecting"
+    #: Claude Code waits for a prompt.
+    READY = "ready"
+    #: A turn is under way.
+    BUSY = "busy"
+    #: A turn was asked to stop and has not ended yet.
+    INTERRUPTING = "interrupting"
+    #: The process went away unasked; the next prompt resumes the conversation.
+    LOST = "lost"
+    #: The process was closed on purpose; the next prompt resumes the conversation.
+    PARKED = "parked"
+    #: Over. Nothing can be sent any more.
+    CLOSED = "closed"
+
+    @property
+    def sentence(self) -> str:
+        """Say the state in words, for status views."""
+        return _SENTENCES[self]
+
+    @property
+    def live(self) -> bool:
+        """Whether a Claude Code process belongs to the session in this state."""
+        return self in _LIVE
+
+
+_SENTENCES = {
+    SessionState.NEW: "Not connected yet; the first prompt connects.",
+    SessionState.CONNECTING: "Claude Code is starting.",
+    SessionState.READY: "Waiting for a prompt.",
+    SessionState.BUSY: "Answering.",
+    SessionState.INTERRUPTING: "Stopping the answer.",
+    SessionState.LOST: "Claude Code went away; the next prompt resumes the conversation.",
+    SessionState.PARKED: "Disconnected; the next prompt resumes the conversation.",
+    SessionState.CLOSED: "Closed; its context is gone.",
+}
+
+_LIVE = frozenset(
+    {
+        SessionState.CONNECTING,
+        SessionState.READY,
+        SessionState.BUSY,
+        SessionState.INTERRUPTING,
+    },
+)
+
+#: Every move there is. A move that is not here is a bug, never a warning.
+TRANSITIONS: dict[SessionState, frozenset[SessionState]] = {
+    SessionState.NEW: frozenset({SessionState.CONNECTING, SessionState.CLOSED}),
+    SessionState.CONNECTING: frozenset(
+        {SessionState.READY, SessionState.LOST, SessionState.PARKED, SessionState.CLOSED},
+    ),
+    SessionState.READY: frozenset(
+        {SessionState.BUSY, SessionState.LOST, SessionState.PARKED, SessionState.CLOSED},
+    ),
+    SessionState.BUSY: frozenset(
+        {
+            SessionState.READY,
+            SessionState.INTERRUPTING,
+            SessionState.LOST,
+            SessionState.CLOSED,
+        },
+    ),
+    SessionState.INTERRUPTING: frozenset(
+        {SessionState.READY, SessionState.LOST, SessionState.CLOSED},
+    ),
+    SessionState.LOST: frozenset(
+        {SessionState.CONNECTING, SessionState.PARKED, SessionState.CLOSED},
+    ),
+    SessionState.PARKED: frozenset({SessionState.CONNECTING, SessionState.CLOSED}),
+    SessionState.CLOSED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """A snapshot of a session; a new one is made at every change.
+
+    Attributes
+    ----------
+    state
+        Where the session stands.
+    session_id
+        The conversation's id, as Claude Code knows it.
+    reason
+        Why the session is in this state, where there is more to say than the state's sentence.
+    model
+        The model that answered last, or the one asked for, or None while neither is known.
+    label
+        What stands behind the API where it is not Claude, such as "scripted replies".
+    turns
+        Prompts answered so far.
+    usage
+        Tokens of all turns so far.
+    cost_usd
+        What Claude Code says that the conversation cost so far, in US dollars.
+    """
+
+    state: SessionState
+    session_id: str
+    usage: Usage = field(repr=False)
+    reason: str = ""
+    model: str | None = None
+    label: str | None = None
+    turns: int = 0
+    cost_usd: float = 0.0
