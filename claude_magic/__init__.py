@@ -1,0 +1,78 @@
+"""`%%claude` cells that talk to Claude Code in one conversation that lives as long as the kernel.
+
+In a notebook::
+
+    %load_ext claude_magic
+
+    %%claude
+    What is the median of 3, 1 and 2?
+
+In Python: `ClaudeSession` is a conversation, `ClaudeCodeChatModel` the LangChain chat model on it,
+and `current_session` the conversation of this kernel's cells.
+
+Importing this package loads none of claude_agent_sdk, langchain_core and anywidget; each comes
+with the first use of what needs it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from . import errors
+    from .chat_model import ClaudeCodeChatModel
+    from .notebook import Reply, current_session
+    from .session import ClaudeSession, SessionOptions, SessionState, SessionStatus
+
+__all__ = [
+    "ClaudeCodeChatModel",
+    "ClaudeSession",
+    "Reply",
+    "SessionOptions",
+    "SessionState",
+    "SessionStatus",
+    "__version__",
+    "current_session",
+    "errors",
+]
+
+_HOMES = {
+    "ClaudeCodeChatModel": "claude_magic.chat_model",
+    "ClaudeSession": "claude_magic.session",
+    "Reply": "claude_magic.notebook",
+    "SessionOptions": "claude_magic.session",
+    "SessionState": "claude_magic.session",
+    "SessionStatus": "claude_magic.session",
+    "current_session": "claude_magic.notebook",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "errors":
+        return importlib.import_module("claude_magic.errors")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Do what `%load_ext claude_magic` asks for: add the magics and connect in the background."""
+    from .notebook import load  # noqa: PLC0415 - only a kernel needs IPython
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Do what `%unload_ext claude_magic` asks for: end the conversation, remove the magics."""
+    from .notebook import unload  # noqa: PLC0415
+
+    unload(shell)

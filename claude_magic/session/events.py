@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from claude_magic.errors import ClaudeMagicError
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -193,6 +195,19 @@ class TurnFinished:
     recovered: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TurnFailed:
+    """The turn ended without a complete answer.
+
+    Attributes
+    ----------
+    error
+        Why; iterating over the turn raises it.
+    """
+
+    error: ClaudeMagicError
+
+
 Event: TypeAlias = (
     TurnStarted
     | TextDelta
@@ -203,4 +218,5 @@ Event: TypeAlias = (
     | PermissionDenied
     | RetryScheduled
     | TurnFinished
+    | TurnFailed
 )

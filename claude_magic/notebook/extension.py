@@ -1,0 +1,64 @@
+"""What `%load_ext claude_magic` does, and undoes."""
+
+from __future__ import annotations
+
+import atexit
+from typing import TYPE_CHECKING
+
+from IPython.core.getipython import get_ipython
+
+from claude_magic.errors import SessionError
+
+from .magics import ClaudeMagics
+from .questions import keep_questions
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from claude_magic.session import ClaudeSession
+
+
+def load(shell: InteractiveShell) -> None:
+    """Add the magics to a shell and connect in the background; returns at once."""
+    magics = ClaudeMagics(shell)
+    shell.register_magics(magics)
+    shell.input_transformers_cleanup.append(keep_questions)
+    atexit.register(magics.close)
+    magics.session.start_connecting()
+
+
+def unload(shell: InteractiveShell) -> None:
+    """End the conversation and take the magics away again."""
+    magics = _magics(shell)
+    if magics is None:
+        return
+    atexit.unregister(magics.close)
+    magics.close()
+    shell.input_transformers_cleanup.remove(keep_questions)
+    del shell.magics_manager.registry[ClaudeMagics.__name__]
+    for kind, names in ClaudeMagics.magics.items():
+        for name in names:
+            shell.magics_manager.magics[kind].pop(name, None)
+
+
+def current_session() -> ClaudeSession:
+    """Return the session that this kernel's ``%%claude`` cells talk to.
+
+    Raises
+    ------
+    SessionError
+        If there is no IPython, or the extension is not loaded in it.
+    """
+    shell = get_ipython()
+    magics = _magics(shell) if shell is not None else None
+    if magics is None:
+        raise SessionError(
+            "This kernel has no conversation yet. Run `%load_ext claude_magic` first, or make a "
+            "session of your own with ClaudeSession().",
+        )
+    return magics.session
+
+
+def _magics(shell: InteractiveShell) -> ClaudeMagics | None:
+    found = shell.magics_manager.registry.get(ClaudeMagics.__name__)
+    return found if isinstance(found, ClaudeMagics) else None

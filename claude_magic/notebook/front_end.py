@@ -1,0 +1,32 @@
+"""What stands in front of the kernel, as far as it changes what a cell may show."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+class FrontEnd(Enum):
+    """The three kinds of front end."""
+
+    #: JupyterLab, Notebook, VS Code, Colab: outputs can be rewritten, a person is there.
+    NOTEBOOK = "notebook"
+    #: nbclient, nbval, papermill, nbconvert: nobody is there, outputs are compared or stored.
+    BATCH = "batch"
+    #: IPython in a terminal, or a shell without a kernel.
+    CONSOLE = "console"
+
+
+def front_end(shell: InteractiveShell) -> FrontEnd:
+    """Tell the kind of front end that runs the present cell. Main thread only."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return FrontEnd.CONSOLE
+    request = kernel.get_parent("shell")
+    # A front end that answers no input() has no person in front of it.
+    if request and request.get("content", {}).get("allow_stdin", False):
+        return FrontEnd.NOTEBOOK
+    return FrontEnd.BATCH

@@ -1,0 +1,244 @@
+"""The magics: each parses its line and calls something that works without it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    no_var_expand,
+)
+from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.display import display
+
+from claude_magic.errors import UsageError
+from claude_magic.session import READING_TOOLS, Effort, SessionOptions, SessionRegistry
+
+from .arguments import parse_options, split, variable_name
+from .failure import brief_failures
+from .front_end import FrontEnd, front_end
+from .pump import pump
+from .renderers import ConsoleRenderer, FinalRenderer, LiveRenderer
+from .reply import Reply
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from claude_magic.session import ClaudeSession
+    from claude_magic.tape import Demo
+
+    from .renderers import Renderer
+
+#: What Claude is told about where it is. Short, and the same for every turn, so that it is cached.
+SYSTEM_PROMPT = """\
+You are talking with a person through the cells of a Jupyter notebook. Your answer is shown below \
+their cell as Markdown: be brief, use fenced code blocks for code, and LaTeX between dollar signs \
+for formulas. Code that you show is not run; the person decides what to run. You can look at files \
+in the working directory where that helps."""
+
+
+def default_options() -> SessionOptions:
+    """Return what a kernel's conversation is started with: it may read, and nothing else."""
+    return SessionOptions(system_prompt=SYSTEM_PROMPT, tools=READING_TOOLS)
+
+
+@magics_class
+class ClaudeMagics(Magics):  # type: ignore[misc]
+    """The kernel's conversation with Claude Code, and the magics that reach it.
+
+    Owns the kernel's sessions, and the demo server once `%claude_connect --demo` has started it;
+    `close` ends both. Main thread only.
+
+    Parameters
+    ----------
+    shell
+        The IPython shell that the magics belong to.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self.sessions = SessionRegistry(default_options())
+        self._demo: Demo | None = None
+
+    @property
+    def session(self) -> ClaudeSession:
+        """The session that the next cell talks to."""
+        return self.sessions.session
+
+    def ask(self, prompt: str, output: str | None = None) -> Reply:
+        """Send a prompt and show its answer in the running cell.
+
+        Parameters
+        ----------
+        prompt
+            Sent as it is written.
+        output
+            The variable to keep the reply in, or None.
+
+        Raises
+        ------
+        UsageError
+            If the prompt is empty; nothing is sent.
+        ClaudeMagicError
+            If there is no complete answer.
+        """
+        turn = self.session.send(prompt)
+        reply = Reply.of(pump(turn, self._renderer()))
+        if output is not None:
+            self.shell.push({output: reply})
+        return reply
+
+    def _renderer(self) -> Renderer:
+        status = self.session.status
+        match front_end(self.shell):
+            case FrontEnd.NOTEBOOK:
+                return LiveRenderer(status.label, connecting=not status.state.live)
+            case FrontEnd.BATCH:
+                return FinalRenderer(status.label)
+            case FrontEnd.CONSOLE:
+                return ConsoleRenderer(status.label)
+
+    def close(self) -> None:
+        """End the conversation and the demo, and wait until nothing is left of them."""
+        self.sessions.close()
+        self._end_demo()
+
+    def _end_demo(self) -> None:
+        if self._demo is not None:
+            self._demo.stop()
+            self._demo = None
+
+    @no_var_expand  # type: ignore[untyped-decorator]
+    @magic_arguments()  # type: ignore[untyped-decorator]
+    @argument(  # type: ignore[untyped-decorator]
+        "-o",
+        "--output",
+        metavar="NAME",
+        type=variable_name,
+        help="keep the reply in the variable NAME: its text, model, usage, cost and session id",
+    )
+    @line_cell_magic  # type: ignore[untyped-decorator]
+    def claude(self, line: str, cell: str | None = None) -> None:
+        """Send a prompt to Claude, in the conversation of this kernel.
+
+        As ``%%claude`` the body of the cell is the prompt; as ``%claude`` the rest of the line.
+        Either is sent as it is written. Options stand on the magic's own line, before the prompt.
+        """
+        with brief_failures():
+            if cell is None:
+                options, prompt = split(self.claude, line)
+            else:
+                options, prompt = parse_options(self.claude, line), cell.strip("\n")
+            self.ask(prompt, options.output)
+
+    @magic_arguments()  # type: ignore[untyped-decorator]
+    @argument("--model", metavar="NAME", help="the model to talk to")  # type: ignore[untyped-decorator]
+    @argument(  # type: ignore[untyped-decorator]
+        "--effort",
+        choices=get_args(Effort),
+        help="how hard the model thinks",
+    )
+    @argument(  # type: ignore[untyped-decorator]
+        "--cwd",
+        metavar="DIRECTORY",
+        type=Path,
+        help="the directory that Claude may look into",
+    )
+    @argument(  # type: ignore[untyped-decorator]
+        "--tools",
+        metavar="NAMES",
+        help=f"the tools that Claude has, such as {','.join(READING_TOOLS)}; 'none' for none",
+    )
+    @argument(  # type: ignore[untyped-decorator]
+        "--demo",
+        action="store_true",
+        help="answer with scripted replies, offline; without it, talk to Claude again",
+    )
+    @line_magic  # type: ignore[untyped-decorator]
+    def claude_connect(self, line: str) -> None:
+        """Connect to Claude Code now, or again.
+
+        Without options the conversation goes on, after ``%claude_disconnect`` or a crash, too.
+        With options a new conversation starts with them.
+        """
+        with brief_failures():
+            chosen = parse_options(self.claude_connect, line)
+            if any(vars(chosen).values()):
+                self._start_anew(
+                    model=chosen.model,
+                    effort=chosen.effort,
+                    cwd=chosen.cwd,
+                    tools=chosen.tools,
+                    demo=chosen.demo,
+                )
+            self.session.connect()
+            self._say_status()
+
+    def _start_anew(
+        self,
+        *,
+        model: str | None,
+        effort: Effort | None,
+        cwd: Path | None,
+        tools: str | None,
+        demo: bool,
+    ) -> None:
+        changes: dict[str, object] = {"model": model, "effort": effort, "cwd": cwd}
+        if tools is not None:
+            names = [name.strip() for name in tools.split(",")]
+            changes["tools"] = () if names == ["none"] else tuple(names)
+        options = default_options().but(**changes)
+        started: Demo | None = None
+        if demo:
+            from claude_magic.tape import Demo  # noqa: PLC0415 - starlette only where it is wanted
+
+            started = Demo.start()
+            options = options.but(environment=started.environment, label=started.label)
+        self.sessions.session.close()
+        self._end_demo()
+        self._demo = started
+        self.sessions.reset(options)
+
+    @line_magic  # type: ignore[untyped-decorator]
+    def claude_disconnect(self, line: str) -> None:
+        """Close the Claude Code process and keep the conversation; the next cell resumes it."""
+        with brief_failures():
+            _no_options("claude_disconnect", line)
+            self.session.disconnect()
+            self._say_status()
+
+    @line_magic  # type: ignore[untyped-decorator]
+    def claude_reset(self, line: str) -> None:
+        """End the conversation: its context is gone, and the next cell starts a new one."""
+        with brief_failures():
+            _no_options("claude_reset", line)
+            self.sessions.session.close()
+            self.sessions.reset().start_connecting()
+            sys.stdout.write("Disconnected. The next cell starts a new conversation.\n")
+
+    @line_magic  # type: ignore[untyped-decorator]
+    def claude_status(self, line: str) -> None:
+        """Show how the session stands: as a live panel with buttons, or as text in a terminal."""
+        with brief_failures():
+            _no_options("claude_status", line)
+            if front_end(self.shell) is FrontEnd.NOTEBOOK:
+                from claude_magic.widgets import StatusPanel  # noqa: PLC0415 - loads anywidget
+
+                display(StatusPanel(self.sessions))
+            else:
+                self._say_status()
+
+    def _say_status(self) -> None:
+        from claude_magic.widgets import status_text  # noqa: PLC0415
+
+        sys.stdout.write(status_text(self.session.status) + "\n")
+
+
+def _no_options(magic: str, line: str) -> None:
+    if line.strip():
+        raise UsageError(f"%{magic} takes no options, but was given {line.strip()!r}.")

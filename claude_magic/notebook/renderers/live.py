@@ -1,0 +1,127 @@
+"""The renderer for JupyterLab and its kin: Markdown that grows while the model writes."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from IPython.display import display
+
+from claude_magic.session import (
+    PermissionDenied,
+    RetryScheduled,
+    TextDelta,
+    TextWithdrawn,
+    ThinkingDelta,
+    ToolFinished,
+    ToolStarted,
+    TurnFailed,
+    TurnFinished,
+    TurnStarted,
+)
+
+from . import words
+
+if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
+
+    from claude_magic.session import Event
+
+#: Text is shown at most this often, in seconds: each update repeats the whole block.
+INTERVAL_S = 0.1
+
+
+class _Output:
+    """One output of the cell that can be rewritten in place."""
+
+    def __init__(self) -> None:
+        self._handle: DisplayHandle | None = None
+        self._shown = ""
+
+    def write(self, markdown: str) -> None:
+        if markdown == self._shown:
+            return
+        bundle = {"text/markdown": markdown, "text/plain": markdown}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+        self._shown = markdown
+
+
+class LiveRenderer:
+    """Shows a turn as it happens: a line of progress, the text as Markdown, a line per tool.
+
+    The progress line stands where the next output will come, and at last becomes the footer.
+
+    Parameters
+    ----------
+    label
+        What stands behind the API where it is not Claude.
+    connecting
+        Whether Claude Code has to start first.
+    """
+
+    def __init__(self, label: str | None, *, connecting: bool) -> None:
+        self._label = label
+        self._blocks: dict[int, _Output] = {}
+        self._texts: dict[int, str] = {}
+        self._tools: dict[str, tuple[_Output, str]] = {}
+        self._waiting: set[int] = set()
+        self._refreshed_s = 0.0
+        self._progress = _Output()
+        self._tell("Starting Claude Code …" if connecting else "Waiting for Claude …")
+
+    def show(self, event: Event) -> None:
+        """Take one event."""
+        match event:
+            case TextDelta():
+                self._text(event.block, self._texts.get(event.block, "") + event.text)
+            case TextWithdrawn():
+                self._text(event.block, "")
+            case TurnStarted():
+                self._tell("Waiting for Claude …")
+            case ThinkingDelta():
+                self._tell("Thinking …")
+            case ToolStarted():
+                self.refresh()
+                line = words.code_span(words.tool_call(event.name, event.arguments))
+                output = _Output()
+                output.write(f"⋯ {line}")
+                self._tools[event.tool_id] = output, line
+            case ToolFinished():
+                if event.tool_id in self._tools:
+                    output, line = self._tools.pop(event.tool_id)
+                    output.write(f"{'✗' if event.is_error else '✓'} {line}")
+            case PermissionDenied():
+                line = words.code_span(words.tool_call(event.name, event.arguments))
+                _Output().write(f"Not allowed, because nobody could be asked: {line}")
+            case RetryScheduled():
+                self._tell(words.retry(event) + " …")
+            case TurnFinished():
+                self.refresh()
+                self._tell(words.footer(event, self._label))
+            case TurnFailed():
+                self.refresh()
+                self._tell(self._label or "")
+
+    @property
+    def due_s(self) -> float | None:
+        """How long until text wants to be shown, in seconds; None while none waits."""
+        if not self._waiting:
+            return None
+        return max(0.0, self._refreshed_s + INTERVAL_S - time.monotonic())
+
+    def refresh(self) -> None:
+        """Show the text that has come since the last time."""
+        for block in sorted(self._waiting):
+            self._blocks.setdefault(block, _Output()).write(self._texts[block])
+        self._waiting.clear()
+        self._refreshed_s = time.monotonic()
+
+    def _text(self, block: int, text: str) -> None:
+        self._texts[block] = text
+        self._waiting.add(block)
+
+    def _tell(self, progress: str) -> None:
+        self._progress.write(f"<sub>{progress}</sub>" if progress else "")

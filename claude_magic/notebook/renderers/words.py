@@ -1,0 +1,69 @@
+"""The words for what is not the model's text: tools, retries, the end of a turn."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from claude_magic.session import RetryScheduled, TurnFinished
+
+#: Longer arguments of a tool are cut in its one line, in characters.
+MAX_ARGUMENT = 80
+
+
+def tool_call(name: str, arguments: Mapping[str, Any]) -> str:
+    """Say a tool call in one line of plain text."""
+    telling = arguments.get("command") or arguments.get("file_path") or arguments.get("pattern")
+    text = telling if isinstance(telling, str) else json.dumps(dict(arguments), default=str)
+    text = " ".join(text.split())
+    if len(text) > MAX_ARGUMENT:
+        text = text[: MAX_ARGUMENT - 1] + "…"
+    return f"{name} {text}"
+
+
+def retry(event: RetryScheduled) -> str:
+    """Say why there is a pause."""
+    cause = f"The API answered {event.status}" if event.status else "The API was not reached"
+    return (
+        f"{cause}; retry {event.attempt} of {event.max_attempts} in {event.delay_s:.1f} s"
+    )
+
+
+def footer(event: TurnFinished, label: str | None) -> str:
+    """Say what a turn took: model, time, tokens, cost where it is known."""
+    usage = event.usage
+    cached = f" ({_count(usage.cache_read_tokens)} cached)" if usage.cache_read_tokens else ""
+    parts = [
+        label,
+        event.model,
+        f"{event.elapsed_s:.1f} s",
+        f"{_count(usage.input_tokens)} in{cached} / {_count(usage.output_tokens)} out",
+        # What a scripted reply would have cost is nobody's cost.
+        f"${event.cost_usd:.2f}" if event.cost_usd >= _CENT and not label else None,
+        "resumed after Claude Code had gone away" if event.recovered else None,
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+_CENT = 0.005
+_KILO = 1000
+
+
+def _count(tokens: int) -> str:
+    return f"{tokens / _KILO:.1f}K" if tokens >= _KILO else str(tokens)
+
+
+def code_span(text: str) -> str:
+    """Return `text` as inline code in Markdown, whatever backticks it holds."""
+    longest = max((len(run) for run in _backticks(text)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if longest or not text else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
+
+
+def _backticks(text: str) -> list[str]:
+    return "".join(char if char == "`" else " " for char in text).split()

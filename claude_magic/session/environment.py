@@ -1,0 +1,86 @@
+"""Which variables Claude Code inherits.
+
+A kernel's environment holds secrets that are nobody else's business: hub tokens, cloud keys,
+database passwords. Claude Code and every command that it runs would inherit them all, so only the
+names below pass; whatever else is wanted is named in `SessionOptions.environment`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: Credentials that the supervisor hands over by file descriptor, so that no command that Claude
+#: runs inherits them: variable → the variable that names the descriptor.
+CREDENTIALS_BY_DESCRIPTOR = {
+    "ANTHROPIC_API_KEY": "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR",
+    "CLAUDE_CODE_OAUTH_TOKEN": "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR",
+}
+
+_SYSTEM = """
+    HOME LANG LANGUAGE LOGNAME PATH PWD SHELL TERM TMPDIR TMP TEMP TZ USER
+    XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME
+    VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV
+    COMSPEC PATHEXT SYSTEMDRIVE SYSTEMROOT USERPROFILE APPDATA LOCALAPPDATA PROGRAMDATA
+""".split()
+
+_NETWORK = """
+    ALL_PROXY HTTP_PROXY HTTPS_PROXY NO_PROXY all_proxy http_proxy https_proxy no_proxy
+    CURL_CA_BUNDLE NODE_EXTRA_CA_CERTS REQUESTS_CA_BUNDLE SSL_CERT_DIR SSL_CERT_FILE
+    CLAUDE_CODE_CLIENT_CERT CLAUDE_CODE_CLIENT_KEY
+""".split()
+
+_CLAUDE = """
+    ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL ANTHROPIC_BETAS ANTHROPIC_CUSTOM_HEADERS
+    ANTHROPIC_MODEL ANTHROPIC_SMALL_FAST_MODEL
+    ANTHROPIC_DEFAULT_HAIKU_MODEL ANTHROPIC_DEFAULT_OPUS_MODEL ANTHROPIC_DEFAULT_SONNET_MODEL
+    API_TIMEOUT_MS CLAUDE_CONFIG_DIR CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC
+    CLAUDE_CODE_EXTRA_BODY CLAUDE_CODE_MAX_OUTPUT_TOKENS CLAUDE_CODE_MAX_RETRIES
+    CLAUDE_CODE_TMPDIR CLAUDE_CODE_GIT_BASH_PATH
+    DISABLE_ERROR_REPORTING DISABLE_PROMPT_CACHING DISABLE_TELEMETRY DO_NOT_TRACK
+    MAX_THINKING_TOKENS
+    CLAUDE_AGENT_SDK_CLIENT_APP CLAUDE_AGENT_SDK_VERSION CLAUDE_CODE_ENTRYPOINT
+    CLAUDE_CODE_SDK_READS_SESSION_STATE
+""".split()
+
+#: A cloud's credentials pass only where Claude Code was told to use that cloud.
+_CLOUDS = {
+    "CLAUDE_CODE_USE_BEDROCK": (
+        "AWS_",
+        "ANTHROPIC_BEDROCK_BASE_URL",
+        "CLAUDE_CODE_SKIP_BEDROCK_AUTH",
+    ),
+    "CLAUDE_CODE_USE_VERTEX": (
+        "ANTHROPIC_VERTEX_",
+        "CLOUD_ML_REGION",
+        "VERTEX_REGION_",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_CLOUD_PROJECT",
+        "CLAUDE_CODE_SKIP_VERTEX_AUTH",
+    ),
+    "CLAUDE_CODE_USE_FOUNDRY": ("ANTHROPIC_FOUNDRY_", "AZURE_", "CLAUDE_CODE_SKIP_FOUNDRY_AUTH"),
+}
+
+_NAMES = frozenset({*_SYSTEM, *_NETWORK, *_CLAUDE, *CREDENTIALS_BY_DESCRIPTOR})
+
+
+def inherited_names(environ: Mapping[str, str], extra: Iterable[str] = ()) -> list[str]:
+    """Return the names of the variables that Claude Code may see, sorted.
+
+    Parameters
+    ----------
+    environ
+        The environment that it would inherit.
+    extra
+        Names that pass in any case: those of `SessionOptions.environment`.
+    """
+    prefixes = ["LC_"]
+    names = {*_NAMES, *extra}
+    for switch, belongings in _CLOUDS.items():
+        if environ.get(switch, "").lower() in {"1", "true", "yes", "on"}:
+            names.add(switch)
+            prefixes.extend(belongings)
+    passing = {name for name in environ if name in names or name.startswith(tuple(prefixes))}
+    return sorted(passing | set(extra))

@@ -1,0 +1,557 @@
+"""The only place that knows claude-agent-sdk: starts its client, translates what it says.
+
+Importing this module imports the SDK, which takes more than a second; only the loop thread does
+so, off the loop. Everything here runs on the loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import claude_agent_sdk
+from claude_agent_sdk import (
+    AssistantMessage,
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    ClaudeSDKError,
+    PermissionResultDeny,
+    ProcessError,
+    ResultMessage,
+    StreamEvent,
+    SystemMessage,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+    UserMessage,
+)
+
+from claude_magic.errors import (
+    ApiError,
+    AuthenticationError,
+    ClaudeMagicError,
+    ConnectionLostError,
+    ContextTooLongError,
+    NotLoggedInError,
+    OverloadedError,
+    RateLimitError,
+    StartError,
+    TurnError,
+    TurnInterruptedError,
+    TurnLimitError,
+)
+
+from .events import (
+    PermissionDenied,
+    RetryScheduled,
+    TextDelta,
+    TextWithdrawn,
+    ThinkingDelta,
+    ToolFinished,
+    ToolStarted,
+    Usage,
+)
+from .guard import Launch, prepare
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from claude_agent_sdk import Message, PermissionResult, ToolPermissionContext
+
+    from .options import SessionOptions
+
+#: A line of Claude Code's output may be this long. The SDK's own limit of 1 MiB ends the session at
+#: the first large image or reply.
+MAX_LINE_BYTES = 256 * 2**20
+
+_STDERR_LINES = 20
+
+# The SDK reports a lost process to its logger as well as to us; without a handler of its own,
+# logging would print that into whichever cell runs.
+logging.getLogger("claude_agent_sdk").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Claude Code set out on a turn."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What follows belongs to the turn of these prompts (empty: of none of ours)."""
+
+    prompts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A turn ended.
+
+    Attributes
+    ----------
+    prompts
+        The prompts that it took in; empty where Claude Code started the turn by itself.
+    error
+        Why it has no complete answer, or None.
+    usage
+        Tokens of this turn.
+    total_cost_usd
+        Cost of the whole conversation so far, in US dollars.
+    stop_reason
+        Why the model stopped.
+    """
+
+    prompts: frozenset[str]
+    error: ClaudeMagicError | None
+    usage: Usage
+    total_cost_usd: float
+    stop_reason: str | None
+
+
+Observation: TypeAlias = (
+    Began
+    | Answering
+    | Result
+    | TextDelta
+    | TextWithdrawn
+    | ThinkingDelta
+    | ToolStarted
+    | ToolFinished
+    | PermissionDenied
+    | RetryScheduled
+)
+
+
+class Client:
+    """One Claude Code process and the SDK client that talks with it.
+
+    Lifecycle: `connect` once, then any number of `send`, with one reader of `observe` for the
+    client's whole life (the SDK's control channel stops when nobody reads), then `disconnect`.
+    Loop thread only.
+
+    Parameters
+    ----------
+    options
+        What the session was asked for.
+    session_id
+        The conversation's id.
+    resume
+        Whether the conversation exists already.
+    """
+
+    def __init__(self, options: SessionOptions, session_id: str, *, resume: bool) -> None:
+        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
+        self._denied: deque[PermissionDenied] = deque()
+        self._launch = prepare(claude_program(), options.environment)
+        self._client = ClaudeSDKClient(
+            ClaudeAgentOptions(
+                session_id=None if resume else session_id,
+                resume=session_id if resume else None,
+                model=options.model,
+                effort=options.effort,
+                system_prompt=options.system_prompt,
+                cwd=options.cwd,
+                tools=list(options.tools),
+                allowed_tools=list(options.allowed_tools),
+                permission_mode=options.permission_mode,
+                can_use_tool=self._decide,
+                # Nothing in the project or the home directory is read or run as configuration.
+                setting_sources=[],
+                strict_mcp_config=True,
+                # The prompt is data: no @file is expanded and no slash command is dispatched.
+                verbatim_prompts=True,
+                include_partial_messages=True,
+                max_buffer_size=MAX_LINE_BYTES,
+                stderr=self._stderr.append,
+                cli_path=self._launch.program,
+                env=dict(self._launch.environment),
+            ),
+        )
+
+    @property
+    def pids(self) -> tuple[int, int] | None:
+        """The process ids of the supervisor and of Claude Code, where there is a supervisor."""
+        return self._launch.pids
+
+    @property
+    def stderr(self) -> str:
+        """The last lines that the process wrote to its standard error."""
+        return "\n".join(self._stderr)
+
+    async def connect(self) -> None:
+        """Start the process and shake hands with it; sends nothing to the API.
+
+        Raises
+        ------
+        StartError
+            If it does not come up.
+        """
+        try:
+            await self._client.connect()
+        except (ClaudeSDKError, OSError) as error:
+            raise StartError(str(error), self.stderr) from error
+        except Exception as error:
+            # The SDK raises a bare Exception when the handshake times out or is refused.
+            if type(error) is not Exception:
+                raise
+            raise StartError(str(error), self.stderr) from error
+
+    async def send(self, prompt_id: str, content: str | Sequence[Mapping[str, Any]]) -> None:
+        """Send one prompt under an id of ours, by which its result is known.
+
+        Raises
+        ------
+        ConnectionLostError
+            If the process is gone.
+        """
+
+        async def one() -> AsyncIterator[dict[str, Any]]:
+            yield {
+                "type": "user",
+                "uuid": prompt_id,
+                "message": {
+                    "role": "user",
+                    "content": content if isinstance(content, str) else list(content),
+                },
+                "parent_tool_use_id": None,
+            }
+
+        try:
+            await self._client.query(one())
+        except ClaudeSDKError as error:
+            raise ConnectionLostError(str(error)) from error
+
+    async def observe(self) -> AsyncIterator[Observation]:
+        """Yield what happens until the process ends.
+
+        Raises
+        ------
+        ConnectionLostError
+            If the process ended with an error; one that just stops ends the iteration.
+        """
+        translator = _Translator()
+        try:
+            async for message in self._client.receive_messages():
+                while self._denied:
+                    yield self._denied.popleft()
+                for observation in translator.translate(message):
+                    yield observation
+        except ProcessError as error:
+            raise ConnectionLostError(_exit(error.exit_code)) from error
+        except ClaudeSDKError as error:
+            raise ConnectionLostError(str(error)) from error
+
+    async def interrupt(self) -> None:
+        """Ask the running turn to stop; harmless where none runs.
+
+        Raises
+        ------
+        ConnectionLostError
+            If the process is gone or does not answer.
+        """
+        try:
+            await self._client.interrupt()
+        except ClaudeSDKError as error:
+            raise ConnectionLostError(str(error)) from error
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            raise ConnectionLostError(str(error)) from error
+
+    async def disconnect(self) -> None:
+        """Close the process; takes five seconds if a turn is under way, so end that first."""
+        await self._client.disconnect()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self._launch.kill()
+
+    async def _decide(
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        _context: ToolPermissionContext,
+    ) -> PermissionResult:
+        reason = (
+            f"{name} needs a person's consent and nobody can be asked here. "
+            "Go on without it, or say what you would have done."
+        )
+        self._denied.append(PermissionDenied(name, arguments, reason))
+        return PermissionResultDeny(message=reason)
+
+
+def claude_program() -> Path:
+    """Return the Claude Code binary: the one in the SDK's wheel, else the one on the PATH.
+
+    Raises
+    ------
+    StartError
+        If there is none.
+    """
+    bundled = Path(claude_agent_sdk.__file__).parent / "_bundled"
+    for name in ("claude", "claude.exe"):
+        if (bundled / name).is_file():
+            return bundled / name
+    found = shutil.which("claude")
+    if found is None:
+        raise StartError(
+            "there is no Claude Code binary. The wheel of claude-agent-sdk for this platform has "
+            "none, and `claude` is not on the PATH. Install Claude Code, then try again.",
+        )
+    return Path(found)
+
+
+@dataclass(slots=True)
+class _Block:
+    """A text block of the message under way.
+
+    Attributes
+    ----------
+    number
+        Its number within the turn.
+    shown
+        What was passed on of it.
+    heard
+        What the present attempt at the message said of it.
+    """
+
+    number: int
+    shown: str = ""
+    heard: str = ""
+
+    def show(self, *, complete: bool) -> Iterator[Observation]:
+        """Pass on what was heard and is not shown yet; withdraw what was not said again."""
+        if self.heard.startswith(self.shown):
+            rest = self.heard[len(self.shown) :]
+        elif not complete and self.shown.startswith(self.heard):
+            return  # this attempt is still catching up with the one before
+        else:
+            yield TextWithdrawn(self.number)
+            rest = self.heard
+        if rest:
+            yield TextDelta(rest, self.number)
+        self.shown = self.heard
+
+
+@dataclass(slots=True)
+class _Translator:
+    """Turns the SDK's messages into observations, each word once.
+
+    The SDK says every block twice: as deltas while it streams and whole when it is complete. When
+    a stream breaks, Claude Code asks the API again, perhaps without streaming, and the message
+    comes anew from its first block on. So the blocks of a message are kept until it is complete,
+    and only what is new is passed on.
+    """
+
+    _message_id: str | None = None
+    _blocks: dict[int, _Block] = field(default_factory=dict)
+    _broken_off: list[_Block] = field(default_factory=list)
+    _next_number: int = 0
+    _index: int = -1
+    _tools: dict[str, str] = field(default_factory=dict)
+    _failure: AssistantMessage | None = None
+
+    def translate(self, message: Message) -> Iterator[Observation]:
+        """Yield what a message says."""
+        if isinstance(message, SystemMessage):
+            yield from self._system(message)
+            prompts = message.data.get("user_message_uuids")
+        else:
+            prompts = getattr(message, "user_message_uuids", None)
+        if prompts and not isinstance(message, ResultMessage):
+            yield Answering(frozenset(prompts))
+        if getattr(message, "parent_tool_use_id", None) is not None:
+            return  # a subagent's own conversation
+        match message:
+            case StreamEvent():
+                yield from self._stream(message.event)
+            case AssistantMessage():
+                yield from self._assistant(message)
+            case UserMessage():
+                yield from self._tool_results(message)
+            case ResultMessage():
+                yield from self._withdraw_rest()
+                yield self._result(message)
+
+    def _system(self, message: SystemMessage) -> Iterator[Observation]:
+        data = message.data
+        match message.subtype:
+            case "init":
+                yield Began(str(data.get("model", "")))
+            case "api_retry":
+                status = data.get("error_status")
+                yield RetryScheduled(
+                    attempt=int(data.get("attempt", 1)),
+                    max_attempts=int(data.get("max_retries", 0)),
+                    delay_s=float(data.get("retry_delay_ms", 0)) / 1000,
+                    status=int(status) if status is not None else None,
+                )
+
+    def _stream(self, event: dict[str, Any]) -> Iterator[Observation]:
+        match event.get("type"):
+            case "message_start":
+                self._begin(event["message"].get("id"))
+            case "content_block_start":
+                self._index = int(event["index"])
+                if event["content_block"].get("type") == "text":
+                    self._open(self._index)
+            case "content_block_delta":
+                delta = event["delta"]
+                if delta.get("type") == "text_delta":
+                    block = self._blocks[int(event["index"])]
+                    block.heard += delta["text"]
+                    yield from block.show(complete=False)
+                elif delta.get("type") == "thinking_delta" and delta["thinking"]:
+                    yield ThinkingDelta(delta["thinking"])
+            case "message_stop":
+                self._blocks.clear()
+                yield from self._withdraw_rest()
+
+    def _begin(self, message_id: str | None) -> None:
+        """Start a message, or start it again: then its blocks are said again, in their order."""
+        self._message_id = message_id
+        self._index = -1
+        for block in self._blocks.values():
+            block.heard = ""
+        self._broken_off[:0] = self._blocks.values()
+        self._blocks.clear()
+
+    def _open(self, index: int) -> _Block:
+        if self._broken_off:
+            block = self._broken_off.pop(0)
+        else:
+            block = _Block(self._next_number)
+            self._next_number += 1
+        self._blocks[index] = block
+        return block
+
+    def _withdraw_rest(self) -> Iterator[Observation]:
+        for block in self._broken_off:
+            if block.shown:
+                yield TextWithdrawn(block.number)
+        self._broken_off.clear()
+
+    def _assistant(self, message: AssistantMessage) -> Iterator[Observation]:
+        if message.error is not None:
+            self._failure = message  # its text is an error's, not the model's
+            return
+        streamed = message.message_id == self._message_id
+        if not streamed:
+            self._begin(message.message_id)
+        for content in message.content:
+            match content:
+                case TextBlock():
+                    block = self._blocks.get(self._index) if streamed else None
+                    if block is None:
+                        self._index = max(self._blocks, default=self._index) + 1
+                        block = self._open(self._index)
+                    block.heard = content.text
+                    yield from block.show(complete=True)
+                case ToolUseBlock():
+                    self._tools[content.id] = content.name
+                    yield ToolStarted(content.id, content.name, content.input)
+                case ThinkingBlock():
+                    pass  # was streamed
+
+    def _tool_results(self, message: UserMessage) -> Iterator[Observation]:
+        if isinstance(message.content, str):
+            return
+        for block in message.content:
+            if isinstance(block, ToolResultBlock):
+                yield ToolFinished(
+                    block.tool_use_id,
+                    self._tools.pop(block.tool_use_id, "tool"),
+                    is_error=bool(block.is_error),
+                    text=_text_of(block.content),
+                )
+
+    def _result(self, message: ResultMessage) -> Result:
+        prompts = set(message.user_message_uuids or ())
+        if message.user_message_uuid is not None:
+            prompts.add(message.user_message_uuid)
+        error = _error_of(message, self._failure)
+        self._failure = None
+        self._message_id = None
+        self._blocks.clear()
+        self._tools.clear()
+        self._next_number = 0
+        return Result(
+            prompts=frozenset(prompts),
+            error=error,
+            usage=_usage_of(message.usage or {}),
+            total_cost_usd=message.total_cost_usd or 0.0,
+            stop_reason=message.stop_reason,
+        )
+
+
+def _exit(code: int | None) -> str:
+    if code is not None and code > _SIGNALLED:
+        with suppress(ValueError):
+            return f"ended by {signal.Signals(code - _SIGNALLED).name}"
+    return f"exit code {code}"
+
+
+#: A shell's way, and our supervisor's, to say that a signal ended a process.
+_SIGNALLED = 128
+
+
+def _text_of(content: str | list[dict[str, Any]] | None) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "\n".join(str(part.get("text", f"[{part.get('type')}]")) for part in content)
+
+
+def _usage_of(usage: Mapping[str, Any]) -> Usage:
+    read = int(usage.get("cache_read_input_tokens") or 0)
+    created = int(usage.get("cache_creation_input_tokens") or 0)
+    details = usage.get("output_tokens_details") or {}
+    return Usage(
+        input_tokens=int(usage.get("input_tokens") or 0) + read + created,
+        output_tokens=int(usage.get("output_tokens") or 0),
+        cache_read_tokens=read,
+        cache_creation_tokens=created,
+        thinking_tokens=int(details.get("thinking_tokens") or 0),
+    )
+
+
+def _error_of(
+    message: ResultMessage,
+    failure: AssistantMessage | None,
+) -> ClaudeMagicError | None:
+    """Map a result to our error tree, by its fields."""
+    if message.terminal_reason in {"aborted_streaming", "aborted_tools"}:
+        return TurnInterruptedError()
+    if not message.is_error:
+        return None
+    text = "; ".join(message.errors or ()) or message.result or message.subtype
+    match message.subtype:
+        case "error_max_turns" | "error_max_budget_usd":
+            return TurnLimitError(f"{text.rstrip('. ')}. Raise the limit, or ask for less.")
+    status = message.api_error_status
+    kind = failure.error if failure is not None else None
+    if message.terminal_reason == "prompt_too_long":
+        return ContextTooLongError(text, status or 400)
+    if kind == "authentication_failed" and status is None:
+        return NotLoggedInError()
+    if status in _API_ERRORS:
+        return _API_ERRORS[status](text, status)
+    if status is not None or message.terminal_reason == "api_error":
+        return ApiError(text, status)
+    return TurnError(text)
+
+
+_API_ERRORS: dict[int, type[ApiError]] = {
+    401: AuthenticationError,
+    403: AuthenticationError,
+    429: RateLimitError,
+    529: OverloadedError,
+}

@@ -1,0 +1,282 @@
+"""The thread-safe face of a conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from claude_magic.errors import OptionError, SessionClosedError, UsageError
+
+from .conversation import Conversation
+from .loop import loop_thread
+from .options import SessionOptions
+from .state import SessionState
+from .turn import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from .events import TurnFinished
+    from .state import SessionStatus
+    from .turn import Prompt
+
+#: How long the end of the interpreter waits for sessions to close, in seconds. What is left after
+#: that is ended by the supervisors.
+EXIT_TIMEOUT_S = 3.0
+
+_open: weakref.WeakSet[Conversation] = weakref.WeakSet()
+
+
+class ClaudeSession:
+    """One conversation with Claude Code, for any thread and any event loop.
+
+    It owns at most one Claude Code process at a time. The process starts with the first prompt or
+    with `connect`; where it goes away, the next prompt resumes the conversation. `disconnect`
+    closes the process and keeps the conversation; `close` ends it. A session that is forgotten or
+    left open at the end of the interpreter is closed.
+
+    Every blocking method has an ``a…`` twin to await. Turns are performed one after another.
+
+    Parameters
+    ----------
+    options
+        What to start with.
+    **changes
+        Fields of `SessionOptions` to set on top of `options`.
+
+    Raises
+    ------
+    OptionError
+        If an option has an impossible value or does not exist.
+
+    Examples
+    --------
+    >>> with ClaudeSession() as session:  # doctest: +SKIP
+    ...     session.ask("My name is Ada.")
+    ...     print(session.ask("What is my name?").text)
+    """
+
+    def __init__(self, options: SessionOptions | None = None, **changes: Any) -> None:
+        try:
+            self.options = (options or SessionOptions()).but(**changes)
+        except TypeError:
+            known = SessionOptions.__dataclass_fields__
+            unknown = next(name for name in changes if name not in known)
+            raise OptionError(
+                unknown,
+                changes[unknown],
+                "left out: there is no such option. There are " + ", ".join(known),
+            ) from None
+        self._process_id = os.getpid()
+        self._conversation = loop_thread().run(_make(self.options))
+        _open.add(self._conversation)
+        # The finalizer must not hold the session, and the conversation does not.
+        weakref.finalize(self, _close_unseen, self._conversation, self._process_id).atexit = False
+
+    def _mine(self) -> Conversation:
+        if os.getpid() != self._process_id:
+            raise SessionClosedError(
+                "This session belongs to the process that this one was forked from; "
+                "start a new ClaudeSession here.",
+            )
+        return self._conversation
+
+    @property
+    def status(self) -> SessionStatus:
+        """The latest snapshot of the session."""
+        return self._conversation.status
+
+    @property
+    def state(self) -> SessionState:
+        """Where the session stands."""
+        return self.status.state
+
+    @property
+    def session_id(self) -> str:
+        """The conversation's id, as Claude Code knows it."""
+        return self.status.session_id
+
+    @property
+    def pids(self) -> tuple[int, int] | None:
+        """The process ids of the supervisor and of Claude Code, while they run."""
+        return self._conversation.pids
+
+    def subscribe(self, listener: Callable[[SessionStatus], object]) -> Callable[[], None]:
+        """Call `listener` on the loop thread with every new status, and now with the present one.
+
+        Parameters
+        ----------
+        listener
+            Must return at once and must not raise.
+
+        Returns
+        -------
+        Callable
+            Ends the subscription; calling it again is harmless.
+        """
+        listeners = self._mine().listeners
+        loop = loop_thread()
+
+        def begin() -> None:
+            listeners.append(listener)
+            listener(self._conversation.status)
+
+        def end() -> None:
+            with suppress(ValueError):
+                listeners.remove(listener)
+
+        loop.call_soon(begin)
+        return lambda: loop.call_soon(end)
+
+    def send(self, prompt: Prompt) -> Turn:
+        """Put a prompt in the line and return its turn at once.
+
+        Parameters
+        ----------
+        prompt
+            Text, sent as it is written; or content blocks as the Messages API takes them.
+
+        Raises
+        ------
+        UsageError
+            If the prompt is empty.
+        SessionClosedError
+            If the session was closed.
+        """
+        if not prompt or (isinstance(prompt, str) and not prompt.strip()):
+            raise UsageError("The prompt is empty; nothing was sent.")
+        conversation = self._mine()
+        if self.state is SessionState.CLOSED:
+            raise SessionClosedError(
+                "This session was closed and its context is gone; start a new one.",
+            )
+        turn = Turn(prompt, conversation)
+        loop_thread().call_soon(conversation.perform, turn)
+        return turn
+
+    def ask(self, prompt: Prompt) -> TurnFinished:
+        """Send a prompt and wait for the whole answer.
+
+        Raises
+        ------
+        ClaudeMagicError
+            If there is no complete answer.
+        """
+        return self.send(prompt).result()
+
+    async def aask(self, prompt: Prompt) -> TurnFinished:
+        """Send a prompt and wait for the whole answer, on any event loop.
+
+        Raises
+        ------
+        ClaudeMagicError
+            If there is no complete answer.
+        """
+        return await self.send(prompt).aresult()
+
+    def connect(self) -> None:
+        """Start Claude Code, or resume the conversation; nothing to do where it runs.
+
+        Raises
+        ------
+        StartError
+            If it does not come up.
+        SessionClosedError
+            If the session was closed.
+        """
+        loop_thread().run(self._mine().connect())
+
+    async def aconnect(self) -> None:
+        """Do as `connect` does, on any event loop."""
+        await asyncio.wrap_future(loop_thread().submit(self._mine().connect()))
+
+    def start_connecting(self) -> None:
+        """Connect in the background and return at once; the status tells what comes of it."""
+        loop_thread().submit(self._mine().connect())
+
+    def disconnect(self) -> None:
+        """Close the process and keep the conversation; a turn under way is stopped."""
+        loop_thread().run(self._mine().park())
+
+    async def adisconnect(self) -> None:
+        """Do as `disconnect` does, on any event loop."""
+        await asyncio.wrap_future(loop_thread().submit(self._mine().park()))
+
+    def close(self) -> None:
+        """End the session and its context; a turn under way is stopped; twice is harmless."""
+        loop_thread().run(self._mine().close())
+
+    async def aclose(self) -> None:
+        """Do as `close` does, on any event loop."""
+        await asyncio.wrap_future(loop_thread().submit(self._mine().close()))
+
+    def start_disconnecting(self) -> None:
+        """Disconnect in the background and return at once."""
+        loop_thread().submit(self._mine().park())
+
+    def start_closing(self) -> None:
+        """Close in the background and return at once."""
+        loop_thread().submit(self._mine().close())
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        await self.aconnect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<ClaudeSession {self.session_id[:8]} {self.state.value}>"
+
+
+async def _make(options: SessionOptions) -> Conversation:
+    # Its lock and its tasks belong to the loop, so it is made there.
+    return Conversation(options)
+
+
+def _close_unseen(conversation: Conversation, process_id: int) -> None:
+    """Close a conversation whose session was forgotten. Any thread, at any time."""
+    if os.getpid() == process_id and conversation.status.state is not SessionState.CLOSED:
+        loop_thread().submit(conversation.close())
+
+
+async def _close_all() -> None:
+    await asyncio.gather(
+        *(conversation.close() for conversation in list(_open)),
+        return_exceptions=True,
+    )
+
+
+def _close_at_exit() -> None:
+    if _open:
+        with suppress(TimeoutError, Exception):
+            loop_thread().run(_close_all(), EXIT_TIMEOUT_S)
+
+
+atexit.register(_close_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open.clear)
