@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from IPython.core.error import UsageError as ShellUsageError
@@ -25,10 +26,8 @@ def brief_failures() -> Iterator[None]:
     except (UsageError, OptionError) as error:
         raise ShellUsageError(str(error)) from None
     except ClaudeMagicError as error:
-        error.__cause__ = None
-        error.__suppress_context__ = True
         # IPython asks the exception itself first how it wants to be shown.
-        error._render_traceback_ = lambda: _lines(error)  # type: ignore[attr-defined]
+        error._render_traceback_ = partial(_lines, error)  # type: ignore[attr-defined]
         raise
 
 

@@ -48,7 +48,7 @@ def default_options() -> SessionOptions:
 
 
 @magics_class
-class ClaudeMagics(Magics):  # type: ignore[misc]
+class ClaudeMagics(Magics):
     """The kernel's conversation with Claude Code, and the magics that reach it.
 
     Owns the kernel's sessions, and the demo server once `%claude_connect --demo` has started it;
@@ -59,6 +59,8 @@ class ClaudeMagics(Magics):  # type: ignore[misc]
     shell
         The IPython shell that the magics belong to.
     """
+
+    shell: InteractiveShell
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
@@ -113,16 +115,16 @@ class ClaudeMagics(Magics):  # type: ignore[misc]
             self._demo.stop()
             self._demo = None
 
-    @no_var_expand  # type: ignore[untyped-decorator]
-    @magic_arguments()  # type: ignore[untyped-decorator]
-    @argument(  # type: ignore[untyped-decorator]
+    @no_var_expand
+    @magic_arguments()
+    @argument(
         "-o",
         "--output",
         metavar="NAME",
         type=variable_name,
         help="keep the reply in the variable NAME: its text, model, usage, cost and session id",
     )
-    @line_cell_magic  # type: ignore[untyped-decorator]
+    @line_cell_magic
     def claude(self, line: str, cell: str | None = None) -> None:
         """Send a prompt to Claude, in the conversation of this kernel.
 
@@ -136,30 +138,30 @@ class ClaudeMagics(Magics):  # type: ignore[misc]
                 options, prompt = parse_options(self.claude, line), cell.strip("\n")
             self.ask(prompt, options.output)
 
-    @magic_arguments()  # type: ignore[untyped-decorator]
-    @argument("--model", metavar="NAME", help="the model to talk to")  # type: ignore[untyped-decorator]
-    @argument(  # type: ignore[untyped-decorator]
+    @magic_arguments()
+    @argument("--model", metavar="NAME", help="the model to talk to")
+    @argument(
         "--effort",
         choices=get_args(Effort),
         help="how hard the model thinks",
     )
-    @argument(  # type: ignore[untyped-decorator]
+    @argument(
         "--cwd",
         metavar="DIRECTORY",
         type=Path,
         help="the directory that Claude may look into",
     )
-    @argument(  # type: ignore[untyped-decorator]
+    @argument(
         "--tools",
         metavar="NAMES",
         help=f"the tools that Claude has, such as {','.join(READING_TOOLS)}; 'none' for none",
     )
-    @argument(  # type: ignore[untyped-decorator]
+    @argument(
         "--demo",
         action="store_true",
         help="answer with scripted replies, offline; without it, talk to Claude again",
     )
-    @line_magic  # type: ignore[untyped-decorator]
+    @line_magic
     def claude_connect(self, line: str) -> None:
         """Connect to Claude Code now, or again.
 
@@ -195,16 +197,17 @@ class ClaudeMagics(Magics):  # type: ignore[misc]
         options = default_options().but(**changes)
         started: Demo | None = None
         if demo:
-            from claude_magic.tape import Demo  # noqa: PLC0415 - starlette only where it is wanted
+            from claude_magic.tape import offline_demo  # noqa: PLC0415 - starlette only where wanted
 
-            started = Demo.start()
+            started = offline_demo()
+            started.start()
             options = options.but(environment=started.environment, label=started.label)
         self.sessions.session.close()
         self._end_demo()
         self._demo = started
         self.sessions.reset(options)
 
-    @line_magic  # type: ignore[untyped-decorator]
+    @line_magic
     def claude_disconnect(self, line: str) -> None:
         """Close the Claude Code process and keep the conversation; the next cell resumes it."""
         with brief_failures():
@@ -212,7 +215,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]
             self.session.disconnect()
             self._say_status()
 
-    @line_magic  # type: ignore[untyped-decorator]
+    @line_magic
     def claude_reset(self, line: str) -> None:
         """End the conversation: its context is gone, and the next cell starts a new one."""
         with brief_failures():
@@ -221,7 +224,7 @@ class ClaudeMagics(Magics):  # type: ignore[misc]
             self.sessions.reset().start_connecting()
             sys.stdout.write("Disconnected. The next cell starts a new conversation.\n")
 
-    @line_magic  # type: ignore[untyped-decorator]
+    @line_magic
     def claude_status(self, line: str) -> None:
         """Show how the session stands: as a live panel with buttons, or as text in a terminal."""
         with brief_failures():

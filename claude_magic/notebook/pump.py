@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from .renderers import Renderer
 
-#: What the signal handler puts among the events.
-_INTERRUPT = object()
+
+class _Interrupt:
+    """What the signal handler puts among the events."""
 
 
 def pump(turn: Turn, renderer: Renderer) -> TurnFinished:
@@ -38,7 +39,7 @@ def pump(turn: Turn, renderer: Renderer) -> TurnFinished:
     """
     # SimpleQueue is the one queue that a signal handler may put into: it takes no lock that the
     # interrupted code could be holding.
-    arrivals: queue.SimpleQueue[Event | object] = queue.SimpleQueue()
+    arrivals: queue.SimpleQueue[Event | _Interrupt] = queue.SimpleQueue()
     interrupts = 0
     with _interrupts_into(arrivals):
         turn.subscribe(arrivals.put)
@@ -48,7 +49,7 @@ def pump(turn: Turn, renderer: Renderer) -> TurnFinished:
             except queue.Empty:
                 renderer.refresh()
                 continue
-            if event is _INTERRUPT:
+            if isinstance(event, _Interrupt):
                 interrupts += 1
                 turn.interrupt()
                 if interrupts > 1:
@@ -66,13 +67,13 @@ def pump(turn: Turn, renderer: Renderer) -> TurnFinished:
 
 
 @contextmanager
-def _interrupts_into(arrivals: queue.SimpleQueue[Event | object]) -> Iterator[None]:
+def _interrupts_into(arrivals: queue.SimpleQueue[Event | _Interrupt]) -> Iterator[None]:
     """Turn SIGINT into an arrival for as long as the cell runs."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers, and only it is interrupted
         return
     # Between cells ipykernel ignores SIGINT, so the handler must come and go with the cell.
-    before = signal.signal(signal.SIGINT, lambda _number, _frame: arrivals.put(_INTERRUPT))
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: arrivals.put(_Interrupt()))
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""The core: one conversation with Claude Code. Knows neither IPython, nor widgets, nor LangChain."""
+"""The core: one conversation with Claude Code; knows no IPython, no widgets and no LangChain."""
 
 from .events import (
     Event,
@@ -18,7 +18,7 @@ from .options import READING_TOOLS, Effort, PermissionMode, SessionOptions
 from .registry import SessionRegistry
 from .session import ClaudeSession
 from .state import SessionState, SessionStatus
-from .turn import Turn
+from .turn import Prompt, Told, Turn
 
 __all__ = [
     "READING_TOOLS",
@@ -27,6 +27,7 @@ __all__ = [
     "Event",
     "PermissionDenied",
     "PermissionMode",
+    "Prompt",
     "RetryScheduled",
     "SessionOptions",
     "SessionRegistry",
@@ -35,6 +36,7 @@ __all__ = [
     "TextDelta",
     "TextWithdrawn",
     "ThinkingDelta",
+    "Told",
     "ToolFinished",
     "ToolStarted",
     "Turn",

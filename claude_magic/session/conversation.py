@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from .options import SessionOptions
     from .sdk import Client, Observation, Result
-    from .turn import Turn
+    from .turn import Prompt, Turn
 
 #: An interrupt is repeated this often until the turn ends, in seconds: one that comes within a
 #: millisecond of its prompt is lost.
@@ -46,6 +46,7 @@ class _Performance:
     turn: Turn
     recovered: bool
     model: str
+    awaited_id: str = ""
     outcome: asyncio.Future[Result] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future(),
     )
@@ -213,10 +214,33 @@ class Conversation:
         self._move(SessionState.BUSY)
         self._spoken = True
         try:
-            await client.send(performance.turn.id, performance.turn.prompt)
+            answers = await self._tell_history(client, performance)
+            if self._interrupting:
+                self._move(SessionState.READY)
+                raise TurnInterruptedError(sent=False)
+            await client.send(performance.turn.id, performance.turn.prompt, answers)
             return await performance.outcome
         finally:
             self._performing = None
+
+    async def _tell_history(self, client: Client, performance: _Performance) -> list[Prompt]:
+        """Make what was said before part of the conversation; return the answers that are left.
+
+        Claude Code takes a told answer together with the prompt after it, and reorders prompts
+        whose empty results are not awaited.
+        """
+        answers: list[Prompt] = []
+        for told in performance.turn.history:
+            if told.role == "assistant":
+                answers.append(told.content)
+                continue
+            performance.awaited_id = str(uuid.uuid4())
+            await client.send(performance.awaited_id, told.content, answers, wanted=False)
+            await performance.outcome
+            performance.outcome = asyncio.get_running_loop().create_future()
+            answers = []
+        performance.awaited_id = performance.turn.id
+        return answers
 
     def interrupt(self, turn: Turn) -> None:
         """Stop a turn wherever it is on its way: in the line, connecting, or under way."""
@@ -235,7 +259,7 @@ class Conversation:
         # Before the turn has begun there is nothing that an interrupt would stop.
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(performance.began.wait(), INTERRUPT_EVERY_S)
-        while client is not None and not performance.outcome.done():
+        while client is not None and self._performing is performance:
             if time.monotonic() > deadline:
                 client.kill()
                 return
@@ -275,15 +299,16 @@ class Conversation:
                     performance.began.set()
             case Answering():
                 if performance is not None:
-                    self._attribute(performance, performance.turn.id in observation.prompts)
+                    ours = performance.awaited_id in observation.prompts
+                    self._attribute(performance, ours=ours)
             case Result():
                 self._conclude(observation)
             case _:
                 if performance is not None and performance.answering:
                     performance.turn.publish(observation)
 
-    def _attribute(self, performance: _Performance, ours: bool) -> None:
-        if ours and not performance.answering:
+    def _attribute(self, performance: _Performance, *, ours: bool) -> None:
+        if ours and not performance.answering and performance.awaited_id == performance.turn.id:
             performance.turn.publish(TurnStarted(performance.model, performance.recovered))
         performance.answering = ours
 
@@ -294,20 +319,23 @@ class Conversation:
         self._tell(
             replace(
                 self.status,
-                turns=self.status.turns + (result.error is None),
                 usage=self.status.usage + result.usage,
                 cost_usd=self.status.cost_usd + cost_usd,
             ),
         )
         # An interrupted turn may name no prompt; then it is ours if we were being answered.
-        if performance is not None and (
-            performance.turn.id in result.prompts
+        if performance is None or not (
+            performance.awaited_id in result.prompts
             or (not result.prompts and (performance.answering or self._interrupting))
         ):
+            return
+        if performance.awaited_id == performance.turn.id:
             performance.cost_usd = cost_usd
+            answered = self.status.turns + (result.error is None)
+            self._tell(replace(self.status, turns=answered))
             self._move(SessionState.READY)
-            if not performance.outcome.done():
-                performance.outcome.set_result(result)
+        if not performance.outcome.done():
+            performance.outcome.set_result(result)
 
     @property
     def _interrupting(self) -> bool:

@@ -48,6 +48,9 @@ class SessionOptions:
     environment
         Variables for Claude Code on top of what it inherits, which is a short list and no secret
         but the API credential.
+    keep_transcript
+        Whether Claude Code keeps the conversation on disk. Without it nothing is left behind, and
+        a process that goes away takes the conversation with it.
     label
         What stands behind the API where it is not Claude, such as ``"scripted replies"``; shown
         wherever the session shows.
@@ -66,6 +69,7 @@ class SessionOptions:
     allowed_tools: tuple[str, ...] = ()
     permission_mode: PermissionMode = "default"
     environment: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+    keep_transcript: bool = True
     label: str | None = None
 
     def __post_init__(self) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from .options import SessionOptions
 from .session import ClaudeSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .options import SessionOptions
     from .state import SessionStatus
 
 

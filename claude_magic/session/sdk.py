@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import signal
+import uuid
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ from .events import (
     ToolStarted,
     Usage,
 )
-from .guard import Launch, prepare
+from .guard import prepare
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from claude_agent_sdk import Message, PermissionResult, ToolPermissionContext
 
     from .options import SessionOptions
+    from .turn import Prompt
 
 #: A line of Claude Code's output may be this long. The SDK's own limit of 1 MiB ends the session at
 #: the first large image or reply.
@@ -172,6 +174,7 @@ class Client:
                 include_partial_messages=True,
                 max_buffer_size=MAX_LINE_BYTES,
                 stderr=self._stderr.append,
+                extra_args={} if options.keep_transcript else {"no-session-persistence": None},
                 cli_path=self._launch.program,
                 env=dict(self._launch.environment),
             ),
@@ -205,8 +208,27 @@ class Client:
                 raise
             raise StartError(str(error), self.stderr) from error
 
-    async def send(self, prompt_id: str, content: str | Sequence[Mapping[str, Any]]) -> None:
+    async def send(
+        self,
+        prompt_id: str,
+        prompt: Prompt,
+        answers_before: Sequence[Prompt] = (),
+        *,
+        wanted: bool = True,
+    ) -> None:
         """Send one prompt under an id of ours, by which its result is known.
+
+        Parameters
+        ----------
+        prompt_id
+            A new uuid.
+        prompt
+            Text or content blocks.
+        answers_before
+            What the assistant said before this prompt, where that is told and not remembered.
+        wanted
+            Whether an answer is wanted; without one the prompt becomes part of the conversation
+            and its result comes at once and is empty.
 
         Raises
         ------
@@ -214,19 +236,24 @@ class Client:
             If the process is gone.
         """
 
-        async def one() -> AsyncIterator[dict[str, Any]]:
+        async def messages() -> AsyncIterator[dict[str, Any]]:
+            for answer in answers_before:
+                yield {
+                    "type": "assistant",
+                    "uuid": str(uuid.uuid4()),
+                    "message": _told_answer(answer),
+                    "parent_tool_use_id": None,
+                }
             yield {
                 "type": "user",
                 "uuid": prompt_id,
-                "message": {
-                    "role": "user",
-                    "content": content if isinstance(content, str) else list(content),
-                },
+                "message": {"role": "user", "content": _content(prompt)},
                 "parent_tool_use_id": None,
+                **({} if wanted else {"shouldQuery": False}),
             }
 
         try:
-            await self._client.query(one())
+            await self._client.query(messages())
         except ClaudeSDKError as error:
             raise ConnectionLostError(str(error)) from error
 
@@ -493,6 +520,24 @@ class _Translator:
         )
 
 
+def _content(prompt: Prompt) -> str | list[Mapping[str, Any]]:
+    return prompt if isinstance(prompt, str) else list(prompt)
+
+
+def _told_answer(answer: Prompt) -> dict[str, Any]:
+    """Return an assistant message as the API would have sent it."""
+    return {
+        "id": f"msg_{uuid.uuid4().hex}",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude",
+        "content": [{"type": "text", "text": answer}] if isinstance(answer, str) else list(answer),
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 0, "output_tokens": 0},
+    }
+
+
 def _exit(code: int | None) -> str:
     if code is not None and code > _SIGNALLED:
         with suppress(ValueError):
@@ -533,23 +578,23 @@ def _error_of(
     if not message.is_error:
         return None
     text = "; ".join(message.errors or ()) or message.result or message.subtype
-    match message.subtype:
-        case "error_max_turns" | "error_max_budget_usd":
-            return TurnLimitError(f"{text.rstrip('. ')}. Raise the limit, or ask for less.")
     status = message.api_error_status
     kind = failure.error if failure is not None else None
-    if message.terminal_reason == "prompt_too_long":
-        return ContextTooLongError(text, status or 400)
-    if kind == "authentication_failed" and status is None:
-        return NotLoggedInError()
-    if status in _API_ERRORS:
-        return _API_ERRORS[status](text, status)
-    if status is not None or message.terminal_reason == "api_error":
-        return ApiError(text, status)
-    return TurnError(text)
+    error: ClaudeMagicError
+    if message.subtype in {"error_max_turns", "error_max_budget_usd"}:
+        error = TurnLimitError(f"{text.rstrip('. ')}. Raise the limit, or ask for less.")
+    elif message.terminal_reason == "prompt_too_long":
+        error = ContextTooLongError(text, status or 400)
+    elif kind == "authentication_failed" and status is None:
+        error = NotLoggedInError()
+    elif status is not None or message.terminal_reason == "api_error":
+        error = _API_ERRORS.get(status, ApiError)(text, status)
+    else:
+        error = TurnError(text)
+    return error
 
 
-_API_ERRORS: dict[int, type[ApiError]] = {
+_API_ERRORS: dict[int | None, type[ApiError]] = {
     401: AuthenticationError,
     403: AuthenticationError,
     429: RateLimitError,

@@ -18,14 +18,14 @@ from .state import SessionState
 from .turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
 
     from .events import TurnFinished
     from .state import SessionStatus
-    from .turn import Prompt
+    from .turn import Prompt, Told
 
 #: How long the end of the interpreter waits for sessions to close, in seconds. What is left after
 #: that is ended by the supervisors.
@@ -135,13 +135,16 @@ class ClaudeSession:
         loop.call_soon(begin)
         return lambda: loop.call_soon(end)
 
-    def send(self, prompt: Prompt) -> Turn:
+    def send(self, prompt: Prompt, history: Sequence[Told] = ()) -> Turn:
         """Put a prompt in the line and return its turn at once.
 
         Parameters
         ----------
         prompt
             Text, sent as it is written; or content blocks as the Messages API takes them.
+        history
+            What was said before, where this session has not heard it; it becomes part of the
+            conversation.
 
         Raises
         ------
@@ -157,7 +160,7 @@ class ClaudeSession:
             raise SessionClosedError(
                 "This session was closed and its context is gone; start a new one.",
             )
-        turn = Turn(prompt, conversation)
+        turn = Turn(prompt, conversation, history)
         loop_thread().call_soon(conversation.perform, turn)
         return turn
 

@@ -57,16 +57,14 @@ def _child_environment(environ: dict[str, str]) -> tuple[dict[str, str], list[in
     """Select what Claude Code may see; put the credentials into pipes and return those too."""
     descriptors = []
     kept = {
-        name: environ[name]
-        for name in environ["CLAUDE_MAGIC_KEEP"].split(",")
-        if name in environ
+        name: environ[name] for name in environ["CLAUDE_MAGIC_KEEP"].split(",") if name in environ
     }
     for pair in environ.get("CLAUDE_MAGIC_DESCRIPTORS", "").split(","):
         variable, _, name = pair.partition("=")
         secret = kept.pop(variable, "")
         if secret:
             reading, writing = os.pipe()
-            os.set_inheritable(reading, True)
+            os.set_inheritable(reading, True)  # noqa: FBT003 - the function takes no keyword
             # A pipe holds 64 KiB before a write blocks; a credential is far smaller.
             os.write(writing, secret.encode())
             os.close(writing)
@@ -80,13 +78,13 @@ def _descendants() -> list[int]:
     if not _LINUX:
         return []
     children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
             with contextlib.suppress(OSError, ValueError):
                 # The command name stands in parentheses and may hold anything.
-                stat = Path("/proc", entry, "stat").read_text(errors="replace")
+                stat = (folder / "stat").read_text(errors="replace")
                 parent = int(stat.rpartition(")")[2].split()[1])
-                children.setdefault(parent, []).append(int(entry))
+                children.setdefault(parent, []).append(int(folder.name))
     found: list[int] = []
     rest = [os.getpid()]
     while rest:

@@ -6,7 +6,8 @@ import asyncio
 import queue
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from claude_magic.errors import SessionError
 
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
     from .events import Event
 
 Prompt: TypeAlias = "str | Sequence[Mapping[str, Any]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message that is part of the conversation because the caller says so.
+
+    Attributes
+    ----------
+    role
+        Who said it.
+    content
+        Text, or content blocks as the Messages API takes them.
+    """
+
+    role: Literal["user", "assistant"]
+    content: Prompt
 
 
 class TurnOwner(Protocol):
@@ -41,10 +58,13 @@ class Turn:
         The text, or a list of content blocks as the Messages API takes them.
     owner
         The conversation that performs the turn.
+    history
+        What was said before, where the session itself has not heard it.
     """
 
-    def __init__(self, prompt: Prompt, owner: TurnOwner) -> None:
+    def __init__(self, prompt: Prompt, owner: TurnOwner, history: Sequence[Told] = ()) -> None:
         self.prompt = prompt
+        self.history = tuple(history)
         #: The id under which Claude Code knows the prompt.
         self.id = str(uuid.uuid4())
         #: `time.monotonic()` when the turn was made.
@@ -152,4 +172,3 @@ class Turn:
         finally:
             if not self.settled:
                 self.interrupt()
-

@@ -83,19 +83,8 @@ class LiveRenderer:
                 self._tell("Waiting for Claude …")
             case ThinkingDelta():
                 self._tell("Thinking …")
-            case ToolStarted():
-                self.refresh()
-                line = words.code_span(words.tool_call(event.name, event.arguments))
-                output = _Output()
-                output.write(f"⋯ {line}")
-                self._tools[event.tool_id] = output, line
-            case ToolFinished():
-                if event.tool_id in self._tools:
-                    output, line = self._tools.pop(event.tool_id)
-                    output.write(f"{'✗' if event.is_error else '✓'} {line}")
-            case PermissionDenied():
-                line = words.code_span(words.tool_call(event.name, event.arguments))
-                _Output().write(f"Not allowed, because nobody could be asked: {line}")
+            case ToolStarted() | ToolFinished() | PermissionDenied():
+                self._tool(event)
             case RetryScheduled():
                 self._tell(words.retry(event) + " …")
             case TurnFinished():
@@ -104,6 +93,21 @@ class LiveRenderer:
             case TurnFailed():
                 self.refresh()
                 self._tell(self._label or "")
+
+    def _tool(self, event: ToolStarted | ToolFinished | PermissionDenied) -> None:
+        if isinstance(event, ToolFinished):
+            if event.tool_id in self._tools:
+                output, line = self._tools.pop(event.tool_id)
+                output.write(f"{'✗' if event.is_error else '✓'} {line}")
+            return
+        self.refresh()
+        line = words.code_span(words.tool_call(event.name, event.arguments))
+        output = _Output()
+        if isinstance(event, ToolStarted):
+            output.write(f"⋯ {line}")
+            self._tools[event.tool_id] = output, line
+        else:
+            output.write(f"Not allowed, because nobody could be asked: {line}")
 
     @property
     def due_s(self) -> float | None:

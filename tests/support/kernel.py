@@ -1,0 +1,144 @@
+"""A real IPython kernel, driven as a front end drives it."""
+
+from __future__ import annotations
+
+import queue
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jupyter_client.manager import KernelManager
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+#: No cell of a test may take longer, in seconds.
+CELL_TIMEOUT_S = 60.0
+
+
+@dataclass
+class Ran:
+    """What a cell did.
+
+    Attributes
+    ----------
+    status
+        ``"ok"`` or ``"error"``, as the front end is told.
+    messages
+        Everything on iopub that belongs to the cell, in order.
+    elapsed_s
+        From the request to idle, in seconds.
+    """
+
+    status: str = ""
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    elapsed_s: float = 0.0
+
+    def contents(self, *kinds: str) -> list[dict[str, Any]]:
+        """Return the contents of the messages of these types."""
+        return [message["content"] for message in self.messages if message["msg_type"] in kinds]
+
+    @property
+    def stdout(self) -> str:
+        """What the cell printed, to standard output and standard error."""
+        return "".join(content["text"] for content in self.contents("stream"))
+
+    @property
+    def markdown(self) -> list[str]:
+        """The cell's Markdown outputs, each in its last form, in the order of their first."""
+        shown: dict[str, str] = {}
+        for number, message in enumerate(self.messages):
+            if message["msg_type"] in {"display_data", "update_display_data"}:
+                content = message["content"]
+                key = content.get("transient", {}).get("display_id", f"output {number}")
+                if "text/markdown" in content["data"]:
+                    shown[key] = content["data"]["text/markdown"]
+        return [text for text in shown.values() if text]
+
+    @property
+    def error(self) -> str:
+        """The traceback as the front end shows it; empty if there is none."""
+        return "\n".join(
+            line for content in self.contents("error") for line in content["traceback"]
+        )
+
+    @property
+    def error_name(self) -> str:
+        """The type of the exception that failed the cell."""
+        names = [str(content["ename"]) for content in self.contents("error")]
+        return names[0] if names else ""
+
+
+class Kernel:
+    """One kernel process and a client of it.
+
+    Parameters
+    ----------
+    environment
+        The whole environment of the kernel.
+    folder
+        Its working directory.
+    person
+        Whether somebody answers `input()`: True as in JupyterLab, False as in nbclient.
+    """
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, *, person: bool) -> None:
+        self.manager = KernelManager(kernel_name="python3")
+        self.person = person
+        #: The kernel's working directory.
+        self.folder = folder
+        self.manager.start_kernel(env=dict(environment), cwd=str(folder))
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=CELL_TIMEOUT_S)
+
+    @property
+    def pid(self) -> int:
+        """The kernel's process id."""
+        return int(self.manager.provisioner.pid)
+
+    def start(self, code: str) -> str:
+        """Ask for a cell to be run and return the request's id."""
+        return str(self.client.execute(code, allow_stdin=self.person))
+
+    def finish(
+        self,
+        request: str,
+        on_message: Callable[[dict[str, Any]], object] = lambda message: None,
+    ) -> Ran:
+        """Wait until a cell has run; `on_message` sees each of its iopub messages as it comes."""
+        ran = Ran()
+        began = time.monotonic()
+        while True:
+            try:
+                message = self.client.get_iopub_msg(timeout=CELL_TIMEOUT_S)
+            except queue.Empty:
+                raise TimeoutError(f"the cell did not end; so far: {ran.messages}") from None
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            ran.messages.append(message)
+            on_message(message)
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                break
+        ran.elapsed_s = time.monotonic() - began
+        while True:
+            reply = self.client.get_shell_msg(timeout=CELL_TIMEOUT_S)
+            if reply["parent_header"].get("msg_id") == request:
+                ran.status = reply["content"]["status"]
+                return ran
+
+    def run(self, code: str) -> Ran:
+        """Run a cell and wait for it."""
+        return self.finish(self.start(code))
+
+    def interrupt(self) -> None:
+        """Interrupt the kernel as a front end does."""
+        self.manager.interrupt_kernel()
+
+    def close(self) -> None:
+        """End the kernel, whatever state it is in."""
+        self.client.stop_channels()
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()

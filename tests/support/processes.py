@@ -1,0 +1,43 @@
+"""Looks at processes, by what /proc tells."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; one that is dead and not yet collected does not."""
+    try:
+        stat = Path("/proc", str(pid), "stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
+
+
+def carriers(variable: str) -> list[int]:
+    """Return the processes whose environment holds ``NAME=value``."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                environ = (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if variable.encode() in environ.split(b"\0") and alive(int(folder.name)):
+                found.append(int(folder.name))
+    return found
+
+
+def wait_until_gone(pids: list[int], within_s: float) -> list[int]:
+    """Wait until processes are gone; return those that are not.
+
+    There is no event for the end of a process that is not a child, so this looks every 20 ms.
+    """
+    deadline = time.monotonic() + within_s
+    left = [pid for pid in pids if alive(pid)]
+    while left and time.monotonic() < deadline:
+        time.sleep(0.02)
+        left = [pid for pid in left if alive(pid)]
+    return left
