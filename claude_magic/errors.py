@@ -172,8 +172,7 @@ class AuthenticationError(ApiError):
     """401 or 403: the credential was not accepted."""
 
     remedy = (
-        "Check ANTHROPIC_API_KEY, or run `claude-magic login` in a terminal,"
-        " then `%claude_reset`."
+        "Check ANTHROPIC_API_KEY, or run `claude-magic login` in a terminal, then `%claude_reset`."
     )
 
 

@@ -158,22 +158,25 @@ class Conversation:
 
     def perform(self, turn: Turn) -> None:
         """Put a turn in the line; its events tell the rest."""
-        self._tasks[turn] = asyncio.create_task(self._perform(turn))
+        task = asyncio.create_task(self._perform(turn))
+        self._tasks[turn] = task
+        task.add_done_callback(lambda done: self._performed(turn, done))
 
     async def _perform(self, turn: Turn) -> None:
         try:
             async with self._one_at_a_time:
                 turn.publish(await self._exchange(turn))
-        except asyncio.CancelledError:
-            turn.publish(TurnFailed(TurnInterruptedError(sent=False)))
         except ClaudeMagicError as error:
             turn.publish(TurnFailed(error))
         except Exception as error:  # noqa: BLE001 - whoever waits for the turn must hear of it
             failure = SessionError(f"claude-magic failed: {type(error).__name__}: {error}")
             failure.__cause__ = error
             turn.publish(TurnFailed(failure))
-        finally:
-            del self._tasks[turn]
+
+    def _performed(self, turn: Turn, task: asyncio.Task[None]) -> None:
+        del self._tasks[turn]
+        if task.cancelled():  # perhaps before its first step
+            turn.publish(TurnFailed(TurnInterruptedError(sent=False)))
 
     async def _exchange(self, turn: Turn) -> TurnFinished:
         """Send the prompt, wait for its result, and make the turn's last event of it."""

@@ -1,0 +1,82 @@
+"""The event loop that listens on a socket, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from .endpoint import messages_endpoint
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from .reply import Failure, Reply
+    from .request import MessagesRequest
+
+# An idle connection is never closed first: Claude Code would take it for a network error and retry.
+_KEEP_ALIVE_S = 24 * 3600
+
+
+class Listener(uvicorn.Server):
+    """Serves one socket with one event loop, once.
+
+    `run_on` belongs to a thread of its own, which it occupies until `finish` is called from any
+    other thread. Signal handlers are left alone, because uvicorn installs them only on the main
+    thread.
+
+    Parameters
+    ----------
+    token
+        The API key that requests must carry.
+    answer
+        Called on the listener's thread for each request.
+    """
+
+    def __init__(self, token: str, answer: Callable[[MessagesRequest], Reply | Failure]) -> None:
+        self._stopping = asyncio.Event()
+        self._ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        super().__init__(
+            uvicorn.Config(
+                messages_endpoint(token, answer, self._stopping),
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                date_header=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=1,
+            ),
+        )
+
+    def run_on(self, listening: socket.socket) -> None:
+        """Serve the socket until `finish` is called; closes it."""
+        try:
+            asyncio.run(self.serve(sockets=[listening]))
+        finally:
+            listening.close()
+            self._ready.set()
+
+    def wait_until_ready(self) -> None:
+        """Wait until requests are served, or `run_on` has failed."""
+        self._ready.wait()
+
+    def finish(self) -> None:
+        """End all open replies and make `run_on` return."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def main_loop(self) -> None:
+        """Wait for the end: uvicorn's own loop polls ten times a second."""
+        self._loop = asyncio.get_running_loop()
+        self._ready.set()
+        await self._stopping.wait()
+        for connection in list(self.server_state.connections):
+            # A client that does not read would keep the connection open until it does.
+            if connection.transport.get_write_buffer_size():
+                connection.transport.abort()

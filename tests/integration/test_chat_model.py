@@ -1,0 +1,215 @@
+"""The chat model through the real Claude Code; what counts is the body that reaches the API."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from pydantic import ValidationError
+from support.processes import wait_until_gone
+
+from claude_magic import ClaudeCodeChatModel
+from claude_magic.errors import RateLimitError, UsageError
+from claude_magic.tape import Failure, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def continuous(connected: Any) -> Iterator[ClaudeCodeChatModel]:
+    with ClaudeCodeChatModel(use_continuous_session=True) as model:
+        yield model
+
+
+def _said(request: Any) -> list[tuple[str, str]]:
+    return [(turn.role, turn.text) for turn in request.visible_turns]
+
+
+def test_calls_know_nothing_of_each_other(connected: Any) -> None:
+    model = ClaudeCodeChatModel()
+    assert model.invoke("My name is Ada.").text == "You said: My name is Ada."
+    assert model.invoke("What is my name?").text == "You said: What is my name?"
+    first, second = connected.requests
+    assert "Ada" not in str(second.body)
+    assert first.session_id != second.session_id
+
+
+def test_a_conversation_is_sent_in_its_own_roles(connected: Any) -> None:
+    ClaudeCodeChatModel(system_prompt="Be kind.").invoke(
+        [
+            SystemMessage("Be brief."),
+            HumanMessage("a"),
+            AIMessage("b"),
+            HumanMessage("c"),
+        ],
+    )
+    (request,) = connected.requests
+    assert _said(request) == [("user", "a"), ("assistant", "b"), ("user", "c")]
+    assert "Be brief.\n\nBe kind." in request.system
+    assert request.tools == ()
+
+
+def test_a_prompt_with_at_or_slash_is_only_a_prompt(connected: Any) -> None:
+    model = ClaudeCodeChatModel()
+    model.invoke("/cost")
+    model.invoke("What is in @/etc/hostname ?")
+    assert [request.prompt for request in connected.requests] == [
+        "/cost",
+        "What is in @/etc/hostname ?",
+    ]
+
+
+def test_usage_and_metadata_come_with_the_answer(connected: Any) -> None:
+    answer = ClaudeCodeChatModel().invoke("Hello")
+    assert answer.usage_metadata is not None
+    assert answer.usage_metadata["output_tokens"] > 0
+    assert answer.response_metadata["model_name"]
+    assert answer.response_metadata["stop_reason"] == "end_turn"
+    assert answer.response_metadata["cost_usd"] > 0
+
+
+def test_streams_add_up_to_the_answer(connected: Any) -> None:
+    connected.replies += [Reply.of("one two three")] * 2
+    model = ClaudeCodeChatModel()
+    chunks = list(model.stream("Count."))
+    assert len(chunks) > 2
+    assert "".join(chunk.text for chunk in chunks) == "one two three"
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk  # type: ignore[assignment]
+    assert whole.usage_metadata is not None
+
+    async def count() -> str:
+        return "".join([chunk.text async for chunk in model.astream("Count.")])
+
+    assert asyncio.run(count()) == "one two three"
+
+
+def test_it_works_inside_a_running_event_loop(connected: Any) -> None:
+    async def both() -> tuple[str, str]:
+        model = ClaudeCodeChatModel()
+        return model.invoke("sync").text, (await model.ainvoke("async")).text
+
+    assert asyncio.run(both()) == ("You said: sync", "You said: async")
+
+
+def test_a_batch_keeps_its_order(connected: Any) -> None:
+    answers = ClaudeCodeChatModel().batch(["a", "b", "c"], config={"max_concurrency": 2})
+    assert [answer.text for answer in answers] == ["You said: a", "You said: b", "You said: c"]
+
+
+def test_a_continuous_session_keeps_the_context_until_it_is_disconnected(connected: Any) -> None:
+    model = ClaudeCodeChatModel(use_continuous_session=True)
+    model.connect()
+    model.invoke("My name is Ada.")
+    assert model.invoke("What is my name?").text == "You said: My name is Ada. / What is my name?"
+    assert model.session is not None
+    pids = list(model.session.pids or ())
+    model.disconnect()
+    model.disconnect()
+    assert wait_until_gone(pids, within_s=2) == []
+    assert model.invoke("What is my name?").text == "You said: What is my name?"
+    model.disconnect()
+
+
+def test_the_context_managers_connect_and_disconnect(connected: Any) -> None:
+    with ClaudeCodeChatModel(use_continuous_session=True) as model:
+        assert model.session is not None
+        pids = list(model.session.pids or ())
+        assert len(pids) == 2
+    assert wait_until_gone(pids, within_s=2) == []
+
+    async def talk() -> None:
+        async with ClaudeCodeChatModel(use_continuous_session=True) as model:
+            assert model.session is not None
+            pids = list(model.session.pids or ())
+            await model.ainvoke("Hello")
+            raise_later.append(model)
+            raise RuntimeError(str(pids))
+
+    raise_later: list[ClaudeCodeChatModel] = []
+    with pytest.raises(RuntimeError) as caught:
+        asyncio.run(talk())
+    pids = [int(pid) for pid in str(caught.value).strip("[]").split(",")]
+    assert wait_until_gone(pids, within_s=2) == []
+    assert raise_later[0].session is None
+
+
+def test_a_history_that_the_session_knows_is_not_sent_again(
+    continuous: ClaudeCodeChatModel,
+    connected: Any,
+) -> None:
+    first = continuous.invoke([HumanMessage("a")])
+    continuous.invoke([HumanMessage("a"), first, HumanMessage("b")])
+    assert _said(connected.requests[-1]) == [
+        ("user", "a"),
+        ("assistant", "You said: a"),
+        ("user", "b"),
+    ]
+
+
+def test_a_history_that_contradicts_the_session_is_refused(
+    continuous: ClaudeCodeChatModel,
+    connected: Any,
+) -> None:
+    continuous.invoke("a")
+    with pytest.raises(UsageError, match="contradict"):
+        continuous.invoke([HumanMessage("x"), AIMessage("y"), HumanMessage("z")])
+    assert len(connected.requests) == 1
+
+
+def test_models_in_parallel_never_mix(connected: Any) -> None:
+    async def talk(name: str) -> str:
+        async with ClaudeCodeChatModel(use_continuous_session=True) as model:
+            await model.ainvoke(f"I am {name}.")
+            return (await model.ainvoke("Who am I?")).text
+
+    async def all_of_them() -> list[str]:
+        return await asyncio.gather(*(talk(name) for name in ("Ada", "Emmy", "Sofia")))
+
+    assert asyncio.run(all_of_them()) == [
+        f"You said: I am {name}. / Who am I?" for name in ("Ada", "Emmy", "Sofia")
+    ]
+
+
+def test_an_api_error_raises(connected: Any) -> None:
+    connected.replies.append(
+        Failure(429, "rate_limit_error", "slow down", {"x-should-retry": "false"}),
+    )
+    with pytest.raises(RateLimitError):
+        ClaudeCodeChatModel().invoke("Hello")
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [SystemMessage("Only a system message.")],
+        [HumanMessage("a"), AIMessage("b")],
+        [AIMessage("a"), HumanMessage("b")],
+        [HumanMessage("a"), SystemMessage("b"), HumanMessage("c")],
+        [HumanMessage([{"type": "image_url", "image_url": {"url": "data:,"}}])],
+    ],
+)
+def test_messages_that_make_no_conversation_are_refused(
+    connected: Any,
+    messages: list[Any],
+) -> None:
+    with pytest.raises(UsageError):
+        ClaudeCodeChatModel().invoke(messages)
+    assert not connected.requests
+
+
+def test_unknown_parameters_are_refused(connected: Any) -> None:
+    with pytest.raises(ValidationError, match="nonsense"):
+        ClaudeCodeChatModel(nonsense=1)  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="nonsense"):
+        ClaudeCodeChatModel().invoke("Hello", nonsense=1)
+    with pytest.raises(UsageError, match="stop"):
+        ClaudeCodeChatModel().invoke("Hello", stop=["x"])
+    with pytest.raises(UsageError, match="use_continuous_session"):
+        ClaudeCodeChatModel().connect()
+    assert not connected.requests

@@ -1,0 +1,101 @@
+"""What is left of Claude Code when a kernel ends, and what Claude Code gets to see."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.processes import alive, wait_until_gone
+
+from claude_magic.tape import Hold, Reply, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.kernel import Kernel
+
+_PIDS = "import claude_magic; print(*claude_magic.current_session().pids)"
+
+
+def _start(start_kernel: Callable[..., Kernel], api: Any, **environment: str) -> Kernel:
+    kernel = start_kernel({**api.environment, **environment})
+    kernel.run("%load_ext claude_magic")
+    kernel.run("%%claude\nHello")
+    return kernel
+
+
+def _pids(kernel: Kernel) -> list[int]:
+    pids = [int(pid) for pid in kernel.run(_PIDS).stdout.split()]
+    assert len(pids) == 2
+    assert all(alive(pid) for pid in pids)
+    return pids
+
+
+def _shut_down(kernel: Kernel) -> None:
+    kernel.manager.shutdown_kernel(now=False)
+
+
+def _restart(kernel: Kernel) -> None:
+    kernel.manager.restart_kernel(now=False)
+
+
+def _kill(kernel: Kernel) -> None:
+    os.kill(kernel.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "mid-turn"])
+@pytest.mark.parametrize("end", [_shut_down, _restart, _kill])
+def test_nothing_is_left_five_seconds_after_the_kernels_end(
+    start_kernel: Callable[..., Kernel],
+    api: Any,
+    end: Callable[[Kernel], None],
+    busy: bool,
+) -> None:
+    kernel = _start(start_kernel, api)
+    pids = _pids(kernel)
+    if busy:
+        asked = len(api.requests)
+        api.replies.append(Reply.of(Text("Once "), Hold(threading.Event())))
+        kernel.start("%%claude\nTell me a story.")
+        api.server.wait_for_requests(asked + 1)
+    end(kernel)
+    assert wait_until_gone(pids, within_s=5) == []
+
+
+def test_a_killed_kernel_leaves_no_folder(
+    start_kernel: Callable[..., Kernel],
+    api: Any,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    kernel = _start(start_kernel, api, TMPDIR=str(folder))
+    pids = _pids(kernel)
+    assert list(folder.glob("claude-magic-*"))
+    _kill(kernel)
+    assert wait_until_gone(pids, within_s=5) == []
+    assert not list(folder.glob("claude-magic-*"))
+
+
+def test_claude_code_inherits_no_secret_of_the_kernel(
+    start_kernel: Callable[..., Kernel],
+    api: Any,
+) -> None:
+    kernel = _start(
+        start_kernel,
+        api,
+        AWS_SECRET_ACCESS_KEY="planted-aws",
+        JUPYTERHUB_API_TOKEN="planted-hub",
+        DATABASE_URL="planted-database",
+    )
+    _, claude = _pids(kernel)
+    environment = Path("/proc", str(claude), "environ").read_bytes()
+    assert b"planted" not in environment
+    assert api.server.token.encode() not in environment
+    assert b"ANTHROPIC_BASE_URL" in environment
+    command = Path("/proc", str(claude), "cmdline").read_bytes()
+    assert api.server.token.encode() not in command

@@ -1,0 +1,347 @@
+"""A session in this process: its states, its turns, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.processes import alive, wait_until_gone
+
+from claude_magic import ClaudeSession, SessionState
+from claude_magic.errors import (
+    ApiError,
+    AuthenticationError,
+    OptionError,
+    OverloadedError,
+    RateLimitError,
+    SessionClosedError,
+    SessionError,
+    StartError,
+    TurnInterruptedError,
+    UsageError,
+)
+from claude_magic.session import TextDelta, TextWithdrawn, Told, TurnFinished, TurnStarted
+from claude_magic.tape import Cut, Failure, Hold, Reply, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from claude_magic import SessionStatus
+
+
+@pytest.fixture
+def session(connected: Any) -> Iterator[ClaudeSession]:
+    session = ClaudeSession()
+    yield session
+    session.close()
+
+
+def test_it_goes_through_its_states_and_says_so(session: ClaudeSession) -> None:
+    told: list[SessionStatus] = []
+    session.subscribe(told.append)
+    session.ask("Hello")
+    session.disconnect()
+    session.ask("Hello again")
+    session.close()
+    states = [status.state for status in told]
+    changes = [a for a, b in zip(states, [None, *states], strict=False) if a is not b]
+    assert [state.value for state in changes] == [
+        "new",
+        "connecting",
+        "ready",
+        "busy",
+        "ready",
+        "parked",
+        "connecting",
+        "ready",
+        "busy",
+        "ready",
+        "closed",
+    ]
+    assert told[-1].turns == 2
+    assert len({status.session_id for status in told}) == 1
+
+
+def test_a_turn_is_a_sequence_of_events(session: ClaudeSession, connected: Any) -> None:
+    connected.replies.append(Reply.of("one two"))
+    events = list(session.send("Count."))
+    assert isinstance(events[0], TurnStarted)
+    assert events[0].model
+    assert all(isinstance(event, TextDelta) for event in events[1:-1])
+    last = events[-1]
+    assert isinstance(last, TurnFinished)
+    assert last.text == "one two"
+    assert last.usage.input_tokens > 0
+    assert last.usage.output_tokens > 0
+    assert last.session_id == session.session_id
+    assert last.stop_reason == "end_turn"
+    assert not last.recovered
+
+
+def test_a_turn_can_be_awaited_on_any_loop(session: ClaudeSession) -> None:
+    async def talk() -> list[str]:
+        texts = [event.text async for event in session.send("a") if isinstance(event, TextDelta)]
+        finished = await session.aask("b")
+        return ["".join(texts), finished.text]
+
+    assert asyncio.run(talk()) == ["You said: a", "You said: a / b"]
+    assert asyncio.run(talk())[0] == "You said: a / b / a"
+
+
+def test_turns_are_answered_one_after_another_in_their_order(session: ClaudeSession) -> None:
+    turns = [session.send(str(number)) for number in range(4)]
+    assert turns[3].result().text == "You said: 0 / 1 / 2 / 3"
+    assert [turn.result().text[-1] for turn in turns] == ["0", "1", "2", "3"]
+
+
+def test_sessions_run_in_parallel_and_never_mix(connected: Any) -> None:
+    names = ["Ada", "Emmy", "Sofia"]
+    with ClaudeSession() as a, ClaudeSession() as b, ClaudeSession() as c:
+        first = [s.send(f"I am {name}.") for s, name in zip((a, b, c), names, strict=True)]
+        for turn in first:
+            turn.result()
+        second = [s.send("Who am I?") for s in (a, b, c)]
+        texts = [turn.result().text for turn in second]
+    assert texts == [f"You said: I am {name}. / Who am I?" for name in names]
+    assert len({request.session_id for request in connected.requests}) == 3
+
+
+def test_what_was_said_before_can_be_told(session: ClaudeSession, connected: Any) -> None:
+    history = [Told("user", "a"), Told("assistant", "b"), Told("user", "c"), Told("assistant", "d")]
+    session.send("e", history).result()
+    (request,) = connected.requests
+    assert [(turn.role, turn.text) for turn in request.visible_turns] == [
+        ("user", "a"),
+        ("assistant", "b"),
+        ("user", "c"),
+        ("assistant", "d"),
+        ("user", "e"),
+    ]
+    assert session.status.turns == 1
+
+
+def test_leaving_the_loop_early_stops_the_turn(session: ClaudeSession, connected: Any) -> None:
+    connected.replies.append(Reply.of(Text("Once "), Hold(threading.Event()), Text("more")))
+    turn = session.send("Tell me.")
+    for event in turn:
+        if isinstance(event, TextDelta):
+            break
+    with pytest.raises(TurnInterruptedError):
+        turn.result()
+    assert session.ask("And now?").text.endswith("And now?")
+
+
+def test_a_turn_in_the_line_can_be_stopped_before_it_is_sent(
+    session: ClaudeSession,
+    connected: Any,
+) -> None:
+    gate = threading.Event()
+    connected.replies.append(Reply.of(Text("first"), Hold(gate)))
+    first, second = session.send("1"), session.send("2")
+    second.interrupt()
+    with pytest.raises(TurnInterruptedError) as caught:
+        second.result()
+    assert not caught.value.sent
+    gate.set()
+    assert first.result().text == "first"
+    assert len(connected.requests) == 1
+
+
+def test_an_interrupt_right_behind_the_prompt_is_not_lost(
+    session: ClaudeSession,
+    connected: Any,
+) -> None:
+    session.connect()
+    pids = session.pids
+    for _ in range(5):
+        connected.replies[:] = [Reply.of(Text("never "), Hold(threading.Event()))]
+        turn = session.send("Go.")
+        turn.interrupt()
+        with pytest.raises(TurnInterruptedError):
+            turn.result()
+    connected.replies.clear()
+    assert session.ask("Still there?").text.endswith("Still there?")
+    assert session.pids == pids
+
+
+def test_a_killed_process_is_resumed_with_its_context(session: ClaudeSession) -> None:
+    session.ask("My name is Ada.")
+    assert session.pids is not None
+    os.kill(session.pids[1], signal.SIGKILL)
+    finished = session.ask("What is my name?")
+    assert finished.text == "You said: My name is Ada. / What is my name?"
+    assert finished.recovered
+    assert not session.ask("Sure?").recovered
+
+
+def test_closing_in_the_middle_of_a_turn_is_quick_and_leaves_nothing(
+    session: ClaudeSession,
+    connected: Any,
+) -> None:
+    connected.replies.append(Reply.of(Text("Once "), Hold(threading.Event())))
+    turn = session.send("Tell me.")
+    for event in turn:
+        if isinstance(event, TextDelta):
+            break
+    pids = list(session.pids or ())
+    assert len(pids) == 2
+    session.close()
+    assert wait_until_gone(pids, within_s=2) == []
+    with pytest.raises(TurnInterruptedError):
+        turn.result()
+
+
+def test_a_closed_session_says_so_and_closing_twice_is_harmless(session: ClaudeSession) -> None:
+    session.close()
+    session.close()
+    assert session.state is SessionState.CLOSED
+    with pytest.raises(SessionClosedError, match="start a new one"):
+        session.send("Hello")
+    with pytest.raises(SessionClosedError):
+        session.connect()
+
+
+def test_a_forgotten_session_closes_its_process(connected: Any) -> None:
+    session = ClaudeSession()
+    session.ask("Hello")
+    pids = list(session.pids or ())
+    assert all(alive(pid) for pid in pids)
+    del session
+    assert wait_until_gone(pids, within_s=5) == []
+
+
+def test_a_forked_child_cannot_use_its_parents_session(session: ClaudeSession) -> None:
+    session.ask("Hello")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            session.ask("I am the child.")
+        except SessionClosedError as error:
+            os.write(writing, str(error).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    assert b"forked" in os.read(reading, 1000)
+    os.close(reading)
+    assert session.ask("Still me.").text == "You said: Hello / Still me."
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n"])
+def test_an_empty_prompt_is_refused(session: ClaudeSession, connected: Any, prompt: str) -> None:
+    with pytest.raises(UsageError, match="empty"):
+        session.send(prompt)
+    assert not connected.requests
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "error"),
+    [
+        (400, "invalid_request_error", ApiError),
+        (401, "authentication_error", AuthenticationError),
+        (403, "permission_error", AuthenticationError),
+        (404, "not_found_error", ApiError),
+        (429, "rate_limit_error", RateLimitError),
+        (529, "overloaded_error", OverloadedError),
+    ],
+)
+def test_an_api_error_is_typed_and_the_next_turn_works(
+    session: ClaudeSession,
+    connected: Any,
+    status: int,
+    kind: str,
+    error: type[ApiError],
+) -> None:
+    no_retry = {"x-should-retry": "false"}
+    connected.replies[:] = [Failure(status, kind, "made up", no_retry)] * 12
+    with pytest.raises(error) as caught:
+        session.ask("Hello")
+    assert caught.value.status == status
+    assert str(status) in str(caught.value)
+    connected.replies.clear()
+    assert session.ask("Again").text.endswith("Again")
+
+
+def test_a_cut_stream_says_each_word_once(session: ClaudeSession, connected: Any) -> None:
+    connected.replies += [Reply.of(Text("a b "), Cut()), Reply.of("a b c")]
+    events = list(session.send("Say it."))
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "a b c"
+    assert not any(isinstance(event, TextWithdrawn) for event in events)
+
+
+def test_a_cut_stream_that_is_said_differently_is_withdrawn_first(
+    session: ClaudeSession,
+    connected: Any,
+) -> None:
+    connected.replies += [Reply.of(Text("a b "), Cut()), Reply.of("x y z")]
+    turn = session.send("Say it.")
+    shown = ""
+    for event in turn:
+        if isinstance(event, TextDelta):
+            shown += event.text
+        elif isinstance(event, TextWithdrawn):
+            shown = ""
+    assert shown == "x y z"
+    assert turn.text == "x y z"
+
+
+def test_a_binary_that_does_not_start_is_a_clear_error(
+    connected: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from claude_magic.session import sdk
+
+    broken = tmp_path / "claude"
+    broken.write_text("#!/bin/sh\necho 'no such library' >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sdk, "claude_program", lambda: broken)
+    session = ClaudeSession()
+    with pytest.raises(StartError, match="did not start"):
+        session.connect()
+    assert session.state is SessionState.LOST
+    session.close()
+
+
+def test_a_blocking_call_on_the_loop_thread_is_refused(session: ClaudeSession) -> None:
+    from claude_magic.session.loop import loop_thread
+
+    async def wrong() -> None:
+        session.connect()
+
+    with pytest.raises(SessionError, match="loop thread"):
+        loop_thread().run(wrong())
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("effort", "huge", "'low'"),
+        ("permission_mode", "yolo", "'default'"),
+        ("cwd", "/does/not/exist", "exists"),
+        ("tools", "Read", "list"),
+        ("model", "  ", "non-empty"),
+        ("modle", "x", "model"),
+    ],
+)
+def test_an_impossible_option_is_refused_with_those_that_are_possible(
+    option: str,
+    value: object,
+    told: str,
+) -> None:
+    with pytest.raises(OptionError, match=told) as caught:
+        ClaudeSession(**{option: value})
+    assert option in str(caught.value)
+
+
+def test_the_costs_of_turns_add_up_also_across_a_resume(session: ClaudeSession) -> None:
+    costs = [session.ask("Hello").cost_usd, session.ask("Hello").cost_usd]
+    session.disconnect()
+    costs.append(session.ask("Hello").cost_usd)
+    assert all(cost > 0 for cost in costs)
+    assert session.status.cost_usd == pytest.approx(sum(costs))
