@@ -138,6 +138,6 @@ def kernel(shared_kernel: Kernel, shared_api: Api) -> Kernel:
 
 
 @pytest.fixture
-def kernel_api(kernel: Kernel, shared_api: Api) -> Api:  # noqa: ARG001 - the kernel begins it
+def kernel_api(kernel: Kernel, shared_api: Api) -> Api:
     """Give the API that `kernel` talks to."""
     return shared_api

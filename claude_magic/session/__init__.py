@@ -1,5 +1,7 @@
 """The core: one conversation with Claude Code; knows no IPython, no widgets and no LangChain."""
 
+from typing import TYPE_CHECKING
+
 from .events import (
     Event,
     PermissionDenied,
@@ -19,6 +21,9 @@ from .registry import SessionRegistry
 from .session import ClaudeSession
 from .state import SessionState, SessionStatus
 from .turn import Prompt, Told, Turn
+
+if TYPE_CHECKING:
+    from .sdk import claude_program
 
 __all__ = [
     "READING_TOOLS",
@@ -44,4 +49,13 @@ __all__ = [
     "TurnFinished",
     "TurnStarted",
     "Usage",
+    "claude_program",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "claude_program":
+        from .sdk import claude_program  # noqa: PLC0415 - loads the SDK, which takes a second
+
+        return claude_program
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -30,6 +30,9 @@ class SessionState(Enum):
     #: Over. Nothing can be sent any more.
     CLOSED = "closed"
 
+    def __str__(self) -> str:
+        return str(self.value)
+
     @property
     def sentence(self) -> str:
         """Say the state in words, for status views."""

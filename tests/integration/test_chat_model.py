@@ -79,7 +79,7 @@ def test_streams_add_up_to_the_answer(connected: Any) -> None:
     assert "".join(chunk.text for chunk in chunks) == "one two three"
     whole = chunks[0]
     for chunk in chunks[1:]:
-        whole += chunk  # type: ignore[assignment]
+        whole += chunk
     assert whole.usage_metadata is not None
 
     async def count() -> str:

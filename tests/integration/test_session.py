@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from support.processes import alive, wait_until_gone
@@ -24,7 +24,8 @@ from claude_magic.errors import (
     TurnInterruptedError,
     UsageError,
 )
-from claude_magic.session import TextDelta, TextWithdrawn, Told, TurnFinished, TurnStarted
+from claude_magic.session import TextDelta, TextWithdrawn, Told, TurnFinished, TurnStarted, sdk
+from claude_magic.session.loop import loop_thread
 from claude_magic.tape import Cut, Failure, Hold, Reply, Text
 
 if TYPE_CHECKING:
@@ -295,8 +296,6 @@ def test_a_binary_that_does_not_start_is_a_clear_error(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from claude_magic.session import sdk
-
     broken = tmp_path / "claude"
     broken.write_text("#!/bin/sh\necho 'no such library' >&2\nexit 3\n")
     broken.chmod(0o755)
@@ -309,8 +308,6 @@ def test_a_binary_that_does_not_start_is_a_clear_error(
 
 
 def test_a_blocking_call_on_the_loop_thread_is_refused(session: ClaudeSession) -> None:
-    from claude_magic.session.loop import loop_thread
-
     async def wrong() -> None:
         session.connect()
 
@@ -335,7 +332,7 @@ def test_an_impossible_option_is_refused_with_those_that_are_possible(
     told: str,
 ) -> None:
     with pytest.raises(OptionError, match=told) as caught:
-        ClaudeSession(**{option: value})
+        ClaudeSession(**cast("Any", {option: value}))
     assert option in str(caught.value)
 
 

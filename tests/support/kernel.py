@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.manager import KernelManager
+from jupyter_client.provisioning import LocalProvisioner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,7 +97,9 @@ class Kernel:
     @property
     def pid(self) -> int:
         """The kernel's process id."""
-        return int(self.manager.provisioner.pid)
+        provisioner = self.manager.provisioner
+        assert isinstance(provisioner, LocalProvisioner)
+        return int(provisioner.pid or 0)
 
     def start(self, code: str) -> str:
         """Ask for a cell to be run and return the request's id."""
@@ -105,7 +108,7 @@ class Kernel:
     def finish(
         self,
         request: str,
-        on_message: Callable[[dict[str, Any]], object] = lambda message: None,
+        on_message: Callable[[dict[str, Any]], object] = lambda _: None,
     ) -> Ran:
         """Wait until a cell has run; `on_message` sees each of its iopub messages as it comes."""
         ran = Ran()
@@ -140,5 +143,5 @@ class Kernel:
         """End the kernel, whatever state it is in."""
         self.client.stop_channels()
         if self.manager.has_kernel:
-            self.manager.shutdown_kernel(now=True)
+            self.manager.shutdown_kernel(now=False)
         self.manager.cleanup_resources()

@@ -1,0 +1,124 @@
+"""The `claude-magic` command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+from .errors import ClaudeMagicError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .tape import Demo
+
+#: Where `claude-magic demo` looks when it is given no notebook.
+NOTEBOOKS = Path("notebooks")
+FIRST_NOTEBOOK = NOTEBOOKS / "01-first-conversation.ipynb"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except ClaudeMagicError as error:
+        sys.stderr.write(f"claude-magic: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="claude-magic", description=__doc__)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser(
+        "demo",
+        help="run a notebook on the offline demo: scripted replies, everything else real",
+        description="Run notebooks from start to end on the offline demo. Claude Code, the kernel "
+        "and the cells are real; a server on this machine answers in place of the API, from a "
+        "script that ships with claude-magic. Nothing leaves this machine.",
+    )
+    demo.add_argument("notebooks", nargs="*", type=Path, help=f"default: {FIRST_NOTEBOOK}")
+    demo.add_argument(
+        "--output",
+        type=Path,
+        default=Path("output"),
+        metavar="FOLDER",
+        help="where the executed notebook and its HTML page go (default: output)",
+    )
+    demo.add_argument(
+        "--save",
+        action="store_true",
+        help="store the outputs in the notebooks themselves, and write no HTML",
+    )
+    demo.add_argument(
+        "--lab",
+        action="store_true",
+        help="open the folder of the notebooks in JupyterLab instead of running them",
+    )
+    demo.set_defaults(run=_demo)
+
+    login = commands.add_parser(
+        "login",
+        help="log Claude Code in, with a Claude account",
+        description="Log in with the Claude Code that claude-agent-sdk brings along.",
+    )
+    login.set_defaults(run=_login)
+    return parser
+
+
+def _demo(chosen: argparse.Namespace) -> int:
+    from .tape import offline_demo  # noqa: PLC0415 - only this command serves anything
+
+    notebooks = chosen.notebooks or [NOTEBOOKS if chosen.lab else FIRST_NOTEBOOK]
+    for notebook in notebooks:
+        if not notebook.exists():
+            raise ClaudeMagicError(
+                f"There is no {notebook}. Name a notebook, or run this in a clone of claude-magic.",
+            )
+    with offline_demo() as demo:
+        environment = _demo_environment(demo)
+        if chosen.lab:
+            return _open_lab(notebooks[0], environment)
+        from .demonstration import demonstrate  # noqa: PLC0415 - needs the demo extra
+
+        for notebook in notebooks:
+            output = notebook.parent if chosen.save else chosen.output
+            demonstrate(notebook, output, environment, label=demo.label, page=not chosen.save)
+    return 0
+
+
+def _demo_environment(demo: Demo) -> dict[str, str]:
+    """Return this process's environment without any credential of Claude Code, on the demo."""
+    mine = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ANTHROPIC_", "CLAUDE"))
+    }
+    return {**mine, **demo.environment}
+
+
+def _open_lab(folder: Path, environment: dict[str, str]) -> int:
+    sys.stdout.write("JupyterLab on the offline demo: scripted replies. Ctrl-C ends both.\n")
+    command = [sys.executable, "-m", "jupyterlab", str(folder)]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - ours
+
+
+def _login(_chosen: argparse.Namespace) -> int:
+    from .session import claude_program  # noqa: PLC0415 - loads the SDK
+
+    return subprocess.run([claude_program(), "auth", "login"], check=False).returncode  # noqa: S603
+
+
+if __name__ == "__main__":
+    sys.exit(main())

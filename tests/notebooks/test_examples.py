@@ -1,0 +1,78 @@
+"""The example notebooks, exactly as shipped, under nbval on the offline demo."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from claude_magic.tape import offline_demo
+
+_ROOT = Path(__file__).parents[2]
+_NOTEBOOKS = sorted((_ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_shows_what_is_stored_in_it(notebook: Path, tmp_path: Path) -> None:
+    with offline_demo() as demo:
+        nbval = subprocess.run(  # noqa: S603 - ours
+            [
+                sys.executable,
+                *("-m", "pytest", "-q", "--nbval", "--nbval-current-env"),
+                *("-c", os.devnull, "--rootdir", str(tmp_path), "-p", "no:cacheprovider"),
+                str(notebook),
+            ],
+            env={**os.environ, **demo.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=_ROOT / "notebooks",
+        )
+    assert nbval.returncode == 0, nbval.stdout + nbval.stderr
+
+
+@pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_stored_with_its_outputs_and_nothing_of_a_machine(notebook: Path) -> None:
+    document = json.loads(notebook.read_text())
+    answers = [
+        output["data"]["text/markdown"]
+        for cell in document["cells"]
+        for output in cell.get("outputs", ())
+        if "text/markdown" in output.get("data", {})
+    ]
+    assert any("scripted replies" in "".join(answer) for answer in answers)
+    assert "language_info" not in document["metadata"]
+    for trace in ("/home/", "/root/", "/tmp/", "127.0.0.1"):  # noqa: S108 - looked for, not used
+        assert trace not in notebook.read_text()
+
+
+def test_the_demo_command_runs_a_notebook_and_writes_a_page(tmp_path: Path) -> None:
+    demo = _demo(_NOTEBOOKS[0], tmp_path)
+    assert demo.returncode == 0, demo.stderr
+    assert "scripted replies" in demo.stdout
+    assert "Your name is Ada." in demo.stdout
+    assert "Your name is Ada." in (tmp_path / "01-first-conversation.html").read_text()
+    assert (tmp_path / "01-first-conversation.ipynb").exists()
+
+
+def test_the_demo_command_fails_where_a_cell_fails(tmp_path: Path) -> None:
+    document = json.loads(_NOTEBOOKS[0].read_text())
+    document["cells"][4]["source"] = "%%claude\nSomething that nobody scripted"
+    broken = tmp_path / "broken.ipynb"
+    broken.write_text(json.dumps(document))
+    demo = _demo(broken, tmp_path / "output")
+    assert demo.returncode == 1
+    assert "a cell failed" in demo.stderr
+
+
+def _demo(notebook: Path, output: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-m", "claude_magic.cli", "demo", "--output", str(output), str(notebook)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
