@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from claude_magic.session import ClaudeSession
     from claude_magic.tape import Demo
+    from claude_magic.widgets import StatusPanel
 
     from .renderers import Renderer
 
@@ -66,6 +67,7 @@ class ClaudeMagics(Magics):
         super().__init__(shell)
         self.sessions = SessionRegistry(default_options())
         self._demo: Demo | None = None
+        self._panel: StatusPanel | None = None
 
     @property
     def session(self) -> ClaudeSession:
@@ -106,8 +108,11 @@ class ClaudeMagics(Magics):
                 return ConsoleRenderer(status.label)
 
     def close(self) -> None:
-        """End the conversation and the demo, and wait until nothing is left of them."""
+        """End the conversation, its panel and the demo; wait until nothing is left of them."""
         self.sessions.close()
+        if self._panel is not None:
+            self._panel.close()
+            self._panel = None
         self._end_demo()
 
     def _end_demo(self) -> None:
@@ -230,11 +235,17 @@ class ClaudeMagics(Magics):
         with brief_failures():
             _no_options("claude_status", line)
             if front_end(self.shell) is FrontEnd.NOTEBOOK:
-                from claude_magic.widgets import StatusPanel  # noqa: PLC0415 - loads anywidget
-
-                display(StatusPanel(self.sessions))
+                display(self._status_panel())
             else:
                 self._say_status()
+
+    def _status_panel(self) -> StatusPanel:
+        """Return the kernel's one panel; any number of outputs may show it."""
+        if self._panel is None or self._panel.comm is None:
+            from claude_magic.widgets import StatusPanel  # noqa: PLC0415 - loads anywidget
+
+            self._panel = StatusPanel(self.sessions)
+        return self._panel
 
     def _say_status(self) -> None:
         from claude_magic.widgets import status_text  # noqa: PLC0415

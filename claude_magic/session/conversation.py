@@ -59,7 +59,8 @@ class Conversation:
     """One conversation with Claude Code and the one process that carries it at a time.
 
     Owns the session's state, the client and its reader, and the order of its turns: one after
-    another, in the order of `perform`. Loop thread only; `ClaudeSession` is the face for others.
+    another, in the order of `perform`. It may be made on any thread and is then used on the loop
+    thread only; `ClaudeSession` is the face for others.
 
     Parameters
     ----------

@@ -87,16 +87,22 @@ class SessionRegistry:
         ----------
         options
             What the new session is started with; None keeps those of the one before.
+
+        Raises
+        ------
+        OptionError
+            If they have become impossible, such as a directory that is gone; nothing changes then.
         """
-        with self._lock:
-            before = self._session
-            self._unsubscribe()
-            self._session = ClaudeSession(options or before.options)
-            self._unsubscribe = self._session.subscribe(self._tell)
+        before = self._session
+        after = ClaudeSession(options or before.options)
+        # Whoever follows hears no word of the old session any more, and all of the new one's.
+        self._unsubscribe()
+        self._session = after
+        self._unsubscribe = after.subscribe(self._tell)
         before.start_closing()
-        return self._session
+        return after
 
     def close(self) -> None:
         """End the conversation and wait until nothing is left of it."""
-        self._unsubscribe()
         self._session.close()
+        self._unsubscribe()

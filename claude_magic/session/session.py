@@ -75,7 +75,7 @@ class ClaudeSession:
                 "left out: there is no such option. There are " + ", ".join(known),
             ) from None
         self._process_id = os.getpid()
-        self._conversation = loop_thread().run(_make(self.options))
+        self._conversation = Conversation(self.options)
         _open.add(self._conversation)
         # The finalizer must not hold the session, and the conversation does not.
         weakref.finalize(self, _close_unseen, self._conversation, self._process_id).atexit = False
@@ -254,11 +254,6 @@ class ClaudeSession:
 
     def __repr__(self) -> str:
         return f"<ClaudeSession {self.session_id[:8]} {self.state.value}>"
-
-
-async def _make(options: SessionOptions) -> Conversation:
-    # Its lock and its tasks belong to the loop, so it is made there.
-    return Conversation(options)
 
 
 def _close_unseen(conversation: Conversation, process_id: int) -> None:

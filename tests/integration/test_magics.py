@@ -30,7 +30,7 @@ def test_a_cell_shows_the_answer_as_markdown(kernel: Kernel, kernel_api: Any) ->
 def test_the_context_is_kept_from_cell_to_cell(kernel: Kernel, kernel_api: Any) -> None:
     kernel.run("%%claude\nMy name is Ada.")
     ran = kernel.run("%%claude\nWhat is my name?")
-    assert ran.markdown[-1] == "You said: My name is Ada. / What is my name?"
+    assert ran.answers[-1] == "You said: My name is Ada. / What is my name?"
     assert len(kernel_api.requests) == 2
 
 
@@ -40,7 +40,7 @@ def test_reset_ends_the_conversation_and_the_next_cell_starts_a_new_one(kernel: 
     assert ran.status == "ok"
     assert "new conversation" in ran.stdout
     ran = kernel.run("%%claude\nWhat is my name?")
-    assert ran.markdown[-1] == "You said: What is my name?"
+    assert ran.answers[-1] == "You said: What is my name?"
 
 
 def test_a_disconnected_session_goes_on_with_its_context(kernel: Kernel) -> None:
@@ -48,7 +48,7 @@ def test_a_disconnected_session_goes_on_with_its_context(kernel: Kernel) -> None
     assert "disconnected" in kernel.run("%claude_disconnect").stdout.lower()
     assert "ready" in kernel.run("%claude_connect").stdout
     ran = kernel.run("%%claude\nWhat is my name?")
-    assert ran.markdown[-1] == "You said: My name is Ada. / What is my name?"
+    assert ran.answers[-1] == "You said: My name is Ada. / What is my name?"
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_an_interrupt_of_another_cell_leaves_claude_alone(kernel: Kernel) -> Non
     assert kernel.finish(request, stop).error_name == "KeyboardInterrupt"
     assert kernel.run(_PIDS).stdout == before
     ran = kernel.run("%%claude\nWhat is my name?")
-    assert ran.markdown[-1].startswith("You said: My name is Ada. /")
+    assert ran.answers[-1].startswith("You said: My name is Ada. /")
 
 
 def test_a_failed_turn_fails_its_cell_in_a_few_lines(kernel: Kernel, kernel_api: Any) -> None:
@@ -244,11 +244,10 @@ def test_a_tool_runs_and_shows_as_one_line(kernel: Kernel, kernel_api: Any) -> N
     ]
     ran = kernel.run("%%claude\nWhat does notes.txt say?")
     assert ran.status == "ok"
-    texts = [text for text in ran.markdown if not text.startswith("<sub>")]
-    assert texts[0] == "Let me look."
-    assert texts[1].startswith("✓")
-    assert "Read" in texts[1]
-    assert texts[2] == "It says True."
+    assert ran.answers[0] == "Let me look."
+    assert ran.answers[1].startswith("✓")
+    assert "Read" in ran.answers[1]
+    assert ran.answers[2] == "It says True."
 
 
 def test_what_needs_consent_is_denied_and_said(kernel: Kernel, kernel_api: Any) -> None:

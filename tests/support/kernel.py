@@ -58,6 +58,11 @@ class Ran:
         return [text for text in shown.values() if text]
 
     @property
+    def answers(self) -> list[str]:
+        """The Markdown outputs without the footer and the progress line."""
+        return [text for text in self.markdown if not text.startswith("<sub>")]
+
+    @property
     def error(self) -> str:
         """The traceback as the front end shows it; empty if there is none."""
         return "\n".join(

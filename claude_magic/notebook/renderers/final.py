@@ -51,14 +51,15 @@ class FinalRenderer:
                 self._tools[event.tool_id] = words.tool_call(event.name, event.arguments)
             case ToolFinished():
                 line = words.code_span(self._tools.pop(event.tool_id, event.name))
-                _publish(f"{'✗' if event.is_error else '✓'} {line}")
+                _publish(words.text_bundle(f"{'✗' if event.is_error else '✓'} {line}"))
             case PermissionDenied():
                 line = words.code_span(words.tool_call(event.name, event.arguments))
-                _publish(f"Not allowed, because nobody could be asked: {line}")
+                told = f"Not allowed, because nobody could be asked: {line}"
+                _publish(words.text_bundle(told))
             case TurnFinished() | TurnFailed():
                 self.refresh()
                 if self._label:
-                    _publish(f"<sub>{self._label}</sub>")
+                    _publish(words.aside_bundle(self._label))
 
     @property
     def due_s(self) -> float | None:
@@ -69,9 +70,9 @@ class FinalRenderer:
         """Show the text blocks that are complete."""
         for block in sorted(self._texts):
             if self._texts[block]:
-                _publish(self._texts[block])
+                _publish(words.text_bundle(self._texts[block]))
         self._texts.clear()
 
 
-def _publish(markdown: str) -> None:
-    display({"text/markdown": markdown, "text/plain": markdown}, raw=True)
+def _publish(bundle: dict[str, str]) -> None:
+    display(bundle, raw=True)

@@ -36,23 +36,23 @@ class _Output:
 
     def __init__(self) -> None:
         self._handle: DisplayHandle | None = None
-        self._shown = ""
+        self._shown: dict[str, str] = {}
 
-    def write(self, markdown: str) -> None:
-        if markdown == self._shown:
+    def write(self, bundle: dict[str, str]) -> None:
+        if bundle == self._shown:
             return
-        bundle = {"text/markdown": markdown, "text/plain": markdown}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)
         else:
             self._handle.update(bundle, raw=True)
-        self._shown = markdown
+        self._shown = bundle
 
 
 class LiveRenderer:
-    """Shows a turn as it happens: a line of progress, the text as Markdown, a line per tool.
+    """Shows a turn as it happens: the text as Markdown, a line per tool, a line of progress.
 
-    The progress line stands where the next output will come, and at last becomes the footer.
+    The progress line is always the last output: whatever comes next is written over it, and at the
+    end of the turn it becomes the footer.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class LiveRenderer:
         self._tools: dict[str, tuple[_Output, str]] = {}
         self._waiting: set[int] = set()
         self._refreshed_s = 0.0
-        self._progress = _Output()
+        self._progress: _Output | None = None
         self._tell("Starting Claude Code …" if connecting else "Waiting for Claude …")
 
     def show(self, event: Event) -> None:
@@ -92,22 +92,25 @@ class LiveRenderer:
                 self._tell(words.footer(event, self._label))
             case TurnFailed():
                 self.refresh()
-                self._tell(self._label or "")
+                self._tell(self._label or "Not complete.")
 
     def _tool(self, event: ToolStarted | ToolFinished | PermissionDenied) -> None:
         if isinstance(event, ToolFinished):
             if event.tool_id in self._tools:
                 output, line = self._tools.pop(event.tool_id)
-                output.write(f"{'✗' if event.is_error else '✓'} {line}")
+                mark = "✗" if event.is_error else "✓"
+                output.write(words.text_bundle(f"{mark} {line}"))
+                self._tell("Waiting for Claude …")
             return
         self.refresh()
         line = words.code_span(words.tool_call(event.name, event.arguments))
-        output = _Output()
+        output = self._next_output()
         if isinstance(event, ToolStarted):
-            output.write(f"⋯ {line}")
+            output.write(words.text_bundle(f"⋯ {line}"))
             self._tools[event.tool_id] = output, line
         else:
-            output.write(f"Not allowed, because nobody could be asked: {line}")
+            told = f"Not allowed, because nobody could be asked: {line}"
+            output.write(words.text_bundle(told))
 
     @property
     def due_s(self) -> float | None:
@@ -119,7 +122,9 @@ class LiveRenderer:
     def refresh(self) -> None:
         """Show the text that has come since the last time."""
         for block in sorted(self._waiting):
-            self._blocks.setdefault(block, _Output()).write(self._texts[block])
+            if block not in self._blocks:
+                self._blocks[block] = self._next_output()
+            self._blocks[block].write(words.text_bundle(self._texts[block]))
         self._waiting.clear()
         self._refreshed_s = time.monotonic()
 
@@ -127,5 +132,12 @@ class LiveRenderer:
         self._texts[block] = text
         self._waiting.add(block)
 
+    def _next_output(self) -> _Output:
+        """Return the output for what comes next: the progress line's, where there is one."""
+        output, self._progress = self._progress or _Output(), None
+        return output
+
     def _tell(self, progress: str) -> None:
-        self._progress.write(f"<sub>{progress}</sub>" if progress else "")
+        if self._progress is None:
+            self._progress = _Output()
+        self._progress.write(words.aside_bundle(progress))

@@ -55,6 +55,16 @@ def _count(tokens: int) -> str:
     return f"{tokens / _KILO:.1f}K" if tokens >= _KILO else str(tokens)
 
 
+def text_bundle(markdown: str) -> dict[str, str]:
+    """Return Markdown as an output."""
+    return {"text/markdown": markdown, "text/plain": markdown}
+
+
+def aside_bundle(text: str) -> dict[str, str]:
+    """Return a line of ours as an output, smaller than the model's words."""
+    return {"text/markdown": f"<sub>{text}</sub>", "text/plain": text}
+
+
 def code_span(text: str) -> str:
     """Return `text` as inline code in Markdown, whatever backticks it holds."""
     longest = max((len(run) for run in _backticks(text)), default=0)

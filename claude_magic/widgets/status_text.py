@@ -1,0 +1,53 @@
+"""A session's status as plain text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from claude_magic.session import SessionStatus
+
+
+def status_text(status: SessionStatus) -> str:
+    """Say a status in a few aligned lines, leaving out what is not known or did not happen.
+
+    Parameters
+    ----------
+    status
+        The snapshot to show.
+
+    Returns
+    -------
+    str
+        Lines without a newline at the end. No text of the model or the API can break a line or
+        steer a terminal.
+    """
+    usage = status.usage
+    rows = [
+        ("Claude Code", f"{status.state.value}: {status.state.sentence}"),
+        ("reason", status.reason),
+        ("answers", status.label or ""),
+        ("model", status.model or ""),
+        ("session", status.session_id),
+        ("turns", f"{status.turns:,}" if status.turns else ""),
+    ]
+    if usage.input_tokens or usage.output_tokens:
+        cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
+        rows.append(("tokens", f"{usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out"))
+    cost_usd = paid_usd(status)
+    if cost_usd > 0:
+        rows.append(("cost", f"${cost_usd:,.4f}"))
+    return "\n".join(f"{name:<13}{_one_line(text)}" for name, text in rows if text)
+
+
+def paid_usd(status: SessionStatus) -> float:
+    """Return what the conversation cost so far, in US dollars.
+
+    Claude Code counts by Claude's prices whatever answers; where that is not Claude, nobody pays.
+    """
+    return 0.0 if status.label else status.cost_usd
+
+
+def _one_line(text: str) -> str:
+    """Replace what does not print: line ends, escape sequences, bidirectional overrides."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,292 @@
+"""One JupyterLab and one Chromium for all tests here, and notebooks to open in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections import deque
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+from support.sterile import sterile_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
+
+REPOSITORY = Path(__file__).parents[2]
+SCREENSHOTS = REPOSITORY / "output" / "screenshots"
+
+#: How long JupyterLab may take to answer, in seconds. It takes about 3.
+START_TIMEOUT_S = 60.0
+
+#: How long a page or a kernel may take for one step, in seconds. Most take less than 1.
+STEP_TIMEOUT_S = 30.0
+
+
+def _missing(what: str) -> NoReturn:
+    """Skip where something is not installed, but not in CI, where a skip would go unseen."""
+    told = f"{what} is not installed, and the browser tests need it"
+    if os.environ.get("CI") == "true":
+        pytest.fail(told)
+    pytest.skip(told)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A JupyterLab that runs.
+
+    Attributes
+    ----------
+    url
+        Its base URL, with a slash at the end.
+    token
+        What it wants to see.
+    root
+        The directory that it serves.
+    """
+
+    url: str
+    token: str
+    root: Path
+
+
+class LabProcess:
+    """The server's process and the thread that reads its log. It is ended by its own id.
+
+    Parameters
+    ----------
+    home
+        An empty directory for everything that it and its kernels write.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.root = home / "notebooks"
+        self.root.mkdir()
+        environment = sterile_environment(home)
+        # The kernels find this checkout, whether or not it is installed.
+        environment["PYTHONPATH"] = str(REPOSITORY)
+        _turn_the_news_off(Path(environment["JUPYTER_CONFIG_DIR"]))
+        self._log: deque[str] = deque(maxlen=200)
+        self._address: tuple[str, str] | None = None
+        self._answered = threading.Event()
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.port=0"]
+        command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={self.root}"]
+        # So that tests can run JupyterLab's commands: see Notebook.command.
+        command.append("--LabApp.expose_app_in_browser=True")
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            command.append("--allow-root")
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            command,
+            cwd=self.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        """Keep the last of the log, and find the line that tells the address."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._log.append(line)
+            found = re.search(r"(http://127\.0\.0\.1:\d+/)lab\?token=(\w+)", line)
+            if found and self._address is None:
+                self._address = (found[1], found[2])
+                self._answered.set()
+        # An end without an address must not leave anyone waiting.
+        self._answered.set()
+
+    def wait(self) -> Lab:
+        """Wait until it serves.
+
+        Raises
+        ------
+        RuntimeError
+            If it does not come up.
+        """
+        self._answered.wait(START_TIMEOUT_S)
+        if self._address is None:
+            raise RuntimeError("JupyterLab did not start:\n" + "".join(self._log))
+        return Lab(*self._address, self.root)
+
+    def end(self) -> None:
+        """Ask it to shut its kernels and itself down; kill it if that takes too long."""
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+
+
+def _turn_the_news_off(config: Path) -> None:
+    """Write the settings without which JupyterLab asks the reader whether it may fetch news."""
+    folder = config / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    folder.mkdir(parents=True)
+    settings = {"fetchNews": "false", "checkForUpdates": False}
+    (folder / "notification.jupyterlab-settings").write_text(json.dumps(settings))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    if find_spec("jupyterlab") is None:
+        _missing("JupyterLab")
+    process = LabProcess(tmp_path_factory.mktemp("lab"))
+    try:
+        yield process.wait()
+    finally:
+        process.end()
+
+
+# Playwright's synchronous API keeps an event loop running on the main thread for as long as it is
+# open, and pytest-asyncio can run no test beside it: so it must end with this package.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    if find_spec("playwright") is None:
+        _missing("playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        _missing("Chromium")
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - may be missing
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            # No sandbox: in a container, where the tests run as root, there is none.
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
+        )
+        yield browser
+        browser.close()
+
+
+class Notebook:
+    """A notebook that is open in JupyterLab, with its kernel.
+
+    Parameters
+    ----------
+    page
+        The page that shows it.
+    url
+        Where it is.
+    """
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self._url = url
+        page.set_default_timeout(STEP_TIMEOUT_S * 1000)
+
+    def show(self) -> None:
+        """Load the page, for the first time or again, and wait for the kernel."""
+        self.page.goto(self._url)
+        self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        """Wait until the kernel does nothing. Before that, a first run is lost."""
+        self.page.get_by_text("| Idle").first.wait_for()
+
+    def cell(self, number: int) -> Locator:
+        """Return a cell, counted from 0."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+
+    def output(self, number: int) -> Locator:
+        """Return what a cell, counted from 0, put out."""
+        return self.cell(number).locator(".jp-Cell-outputArea")
+
+    def start(self, number: int) -> None:
+        """Run a cell, counted from 0, and do not wait for it."""
+        self.cell(number).locator(".cm-content").click()
+        self.page.keyboard.press("Control+Enter")
+
+    def run(self, number: int) -> None:
+        """Run a cell, counted from 0, and wait until it has ended."""
+        prompt = self.cell(number).locator(".jp-InputPrompt")
+        before = prompt.inner_text()
+        self.start(number)
+        ended = re.compile(r"^\[\d+\]:$")
+        self.page.wait_for_function(
+            "([prompt, before, ended]) => prompt.innerText !== before"
+            " && new RegExp(ended).test(prompt.innerText)",
+            arg=[prompt.element_handle(), before, ended.pattern],
+        )
+
+    def wait_for_text(self, number: int, text: str) -> None:
+        """Wait for a text in what a cell, counted from 0, put out."""
+        self.output(number).get_by_text(text).first.wait_for()
+
+    def command(self, name: str, **arguments: object) -> None:
+        """Run one of JupyterLab's commands and wait until it has ended."""
+        self.page.evaluate(
+            "([name, arguments]) => jupyterapp.commands.execute(name, arguments).then(() => null)",
+            [name, arguments],
+        )
+
+    def screenshot(self, name: str, of: Locator | None = None) -> Path:
+        """Write what the page shows, or a part of it, to ``output/screenshots/NAME.png``."""
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        path = SCREENSHOTS / f"{name}.png"
+        (of or self.page).screenshot(path=path)
+        return path
+
+
+def _notebook(cells: tuple[str, ...]) -> dict[str, object]:
+    """Return a notebook of code cells, as nbformat 4.5 has it."""
+    return {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        "cells": [
+            {
+                "id": f"cell-{number}",
+                "cell_type": "code",
+                "source": source,
+                "metadata": {},
+                "outputs": [],
+                "execution_count": None,
+            }
+            for number, source in enumerate(cells)
+        ],
+    }
+
+
+@pytest.fixture
+def open_notebook(
+    lab: Lab,
+    browser: Browser,
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[..., Notebook]]:
+    """A function that makes a notebook of the sources of its cells and opens it."""
+    contexts: list[BrowserContext] = []
+
+    def open_it(*cells: str) -> Notebook:
+        name = re.sub(r"\W+", "-", f"{request.node.name}-{len(contexts)}") + ".ipynb"
+        (lab.root / name).write_text(json.dumps(_notebook(cells)))
+        context = browser.new_context(viewport={"width": 1100, "height": 800})
+        contexts.append(context)
+        # A workspace of its own: the tabs of one test do not come up in the next.
+        url = f"{lab.url}lab/workspaces/{name[:-6]}/tree/{name}?token={lab.token}"
+        opened = Notebook(context.new_page(), url)
+        opened.show()
+        return opened
+
+    yield open_it
+    for context in contexts:
+        for page in context.pages:
+            # A kernel outlives its page, and would keep its Claude Code.
+            page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        context.close()

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from claude_magic.session import SessionState, SessionStatus, Usage
+from claude_magic.widgets import status_text
+
+SESSION_ID = "5f1c0a52-7d58-4d4f-8e5e-0f6a2b0c9d11"
+
+
+def test_a_new_session_says_only_what_is_known() -> None:
+    status = SessionStatus(SessionState.NEW, SESSION_ID, Usage())
+    assert status_text(status) == (
+        "Claude Code  new: Not connected yet; the first prompt connects.\n"
+        f"session      {SESSION_ID}"
+    )
+
+
+def test_everything_that_is_known_is_aligned() -> None:
+    status = SessionStatus(
+        SessionState.LOST,
+        SESSION_ID,
+        Usage(input_tokens=12345, output_tokens=678, cache_read_tokens=9000),
+        reason="its output ended",
+        model="claude-opus-5",
+        turns=3,
+        cost_usd=0.01234,
+    )
+    assert status_text(status) == (
+        "Claude Code  lost: Claude Code went away; the next prompt resumes the conversation.\n"
+        "reason       its output ended\n"
+        "model        claude-opus-5\n"
+        f"session      {SESSION_ID}\n"
+        "turns        3\n"
+        "tokens       12,345 in (9,000 cached), 678 out\n"
+        "cost         $0.0123"
+    )
+
+
+def test_scripted_replies_are_named_and_cost_nothing() -> None:
+    status = SessionStatus(
+        SessionState.READY,
+        SESSION_ID,
+        Usage(input_tokens=346, output_tokens=20),
+        label="scripted replies",
+        turns=1,
+        cost_usd=0.0018,
+    )
+    text = status_text(status)
+    assert "answers      scripted replies\n" in text
+    assert "tokens       346 in, 20 out" in text
+    assert "$" not in text
+
+
+def test_text_of_others_neither_breaks_lines_nor_steers_the_terminal() -> None:
+    status = SessionStatus(
+        SessionState.LOST,
+        SESSION_ID,
+        Usage(),
+        reason="one\nready: \x1b[2Jtwo\u202e",
+    )
+    reason = status_text(status).splitlines()[1]
+    assert reason == "reason       one ready:  [2Jtwo "
+
+
+def test_a_console_loads_no_widget_library() -> None:
+    program = (
+        "import sys, claude_magic\n"
+        "from claude_magic.widgets import status_text\n"
+        "assert callable(status_text)\n"
+        "assert not {'anywidget', 'ipywidgets', 'IPython'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603 - our own program
