@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab notebooks test lint clean
+.PHONY: help demo lab notebooks pictures test test-pythons test-floors lint clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +27,28 @@ test: $(VENV)/.test lint  ## install what the tests need and run all of them
 	tests/install-chromium
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
 
+# The browser and the notebooks look the same on every Python; the rest may not.
+PORTABLE := tests/unit tests/integration
+
+test-pythons:  ## run the tests without a browser on every Python 3.10 to 3.13 that is there
+	for version in 3.10 3.11 3.12 3.13; do \
+	  if python$$version -c '' 2>/dev/null; then \
+	    python$$version -m venv .venv-$$version && \
+	    .venv-$$version/bin/python -m pip install --quiet --editable '.[test]' && \
+	    .venv-$$version/bin/python -m pytest -q $(PORTABLE) || exit 1; \
+	  else echo "python$$version is not here: skipped"; fi; \
+	done
+
+test-floors: $(BIN)/python  ## run the same tests on the oldest dependencies allowed
+	$(PYTHON) -m venv .venv-floors
+	.venv-floors/bin/python -m pip install --quiet --editable '.[test]' $$($(PYTHON) tests/floors.py)
+	.venv-floors/bin/python -m pytest -q $(PORTABLE)
+
+pictures: $(VENV)/.test  ## take the README's picture anew
+	tests/install-chromium
+	$(BIN)/python -m pytest -q tests/browser/test_first_conversation.py -k picture
+	cp output/screenshots/first-conversation-light.png docs/images/
+
 lint: $(VENV)/.test  ## check style, types and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -34,7 +56,7 @@ lint: $(VENV)/.test  ## check style, types and the direction of imports
 	$(BIN)/lint-imports
 
 clean:  ## remove what these commands made
-	rm -rf $(VENV) output build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-* output build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \

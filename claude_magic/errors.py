@@ -17,7 +17,8 @@
     │       ├── AuthenticationError    401, 403: the credential was not accepted
     │       ├── RateLimitError         429
     │       ├── OverloadedError        529
-    │       └── ContextTooLongError    the conversation outgrew the model's window
+    │       ├── ContextTooLongError    the conversation outgrew the model's window
+    │       └── TapeMissError          a tape stands behind the API and has no such turn
     └── TapeError              a tape that cannot be read or served
 
 An error's text says what happened, with the value, and what to do next.
@@ -192,6 +193,16 @@ class ContextTooLongError(ApiError):
     """The conversation outgrew the model's context window."""
 
     remedy = "Start a new conversation with `%claude_reset`."
+
+
+class TapeMissError(ApiError):
+    """A tape stands behind the API and has no such turn."""
+
+    remedy = (
+        "A tape answers what is on it and nothing else: the demo's has the example notebooks, run"
+        " from their beginning. `%claude_connect` with an option other than --demo, such as"
+        " --model, leaves the demo."
+    )
 
 
 class TapeError(ClaudeMagicError):

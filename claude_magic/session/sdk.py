@@ -44,6 +44,7 @@ from claude_magic.errors import (
     OverloadedError,
     RateLimitError,
     StartError,
+    TapeMissError,
     TurnError,
     TurnInterruptedError,
     TurnLimitError,
@@ -588,7 +589,8 @@ def _error_of(
     elif kind == "authentication_failed" and status is None:
         error = NotLoggedInError()
     elif status is not None or message.terminal_reason == "api_error":
-        error = _API_ERRORS.get(status, ApiError)(text, status)
+        said = text.removeprefix(f"API Error: {status} ")
+        error = _API_ERRORS.get(status, ApiError)(said, status)
     else:
         error = TurnError(text)
     return error
@@ -599,4 +601,6 @@ _API_ERRORS: dict[int | None, type[ApiError]] = {
     403: AuthenticationError,
     429: RateLimitError,
     529: OverloadedError,
+    # What our own server answers a miss with; no API does.
+    418: TapeMissError,
 }

@@ -305,4 +305,5 @@ def test_the_demo_is_entered_on_request_only_and_says_so(
     assert any("scripted replies" in text for text in ran.markdown)
     ran = kernel.run("%claude Something that nobody scripted")
     assert ran.status == "error"
+    assert ran.error_name == "TapeMissError"
     assert "What is my name?" in ran.error
