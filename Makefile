@@ -32,11 +32,12 @@ PORTABLE := tests/unit tests/integration
 
 test-pythons:  ## run the tests without a browser on every Python 3.10 to 3.13 that is there
 	for version in 3.10 3.11 3.12 3.13; do \
-	  if python$$version -c '' 2>/dev/null; then \
-	    python$$version -m venv .venv-$$version && \
-	    .venv-$$version/bin/python -m pip install --quiet --editable '.[test]' && \
-	    .venv-$$version/bin/python -m pytest -q $(PORTABLE) || exit 1; \
-	  else echo "python$$version is not here: skipped"; fi; \
+	  python=python$$version; \
+	  $$python -c '' 2>/dev/null || python=$$(ls $$PYENV_ROOT/versions/$$version.*/bin/python | tail -1); \
+	  if [ -z "$$python" ]; then echo "Python $$version is not here: skipped"; continue; fi; \
+	  $$python -m venv .venv-$$version && \
+	  .venv-$$version/bin/python -m pip install --quiet --editable '.[test]' && \
+	  .venv-$$version/bin/python -m pytest -q $(PORTABLE) || exit 1; \
 	done
 
 test-floors: $(BIN)/python  ## run the same tests on the oldest dependencies allowed

@@ -11,7 +11,8 @@ _PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 def floors() -> list[str]:
     """Return ``name==version`` for each runtime dependency."""
     # Not tomllib: Python 3.10 has none, and this runs before anything is installed.
-    (listed,) = re.findall(r"^dependencies = \[(.*?)^\]", _PROJECT.read_text(), re.MULTILINE | re.DOTALL)
+    (_, _, rest) = _PROJECT.read_text().partition("\ndependencies = [")
+    (listed, _, _) = rest.partition("\n]")
     return [f"{name}=={floor}" for name, floor in re.findall(r'"([\w-]+)>=([\d.]+)"', listed)]
 
 
