@@ -1,0 +1,109 @@
+"""IPython in a terminal: plain text, the same conversation, Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pexpect
+import pytest
+
+from claude_magic.tape import Failure, Hold, Reply, Text, ToolUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PROMPT = r"In \[\d+\]: "
+
+
+class Console:
+    """IPython behind a pseudo terminal."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        arguments = ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
+        self._child = pexpect.spawn(
+            sys.executable,
+            arguments,
+            env={**environment, "TERM": "dumb"},
+            cwd=str(folder),
+            encoding="utf-8",
+            timeout=30,
+            echo=False,
+        )
+        self._child.expect(_PROMPT)
+
+    def type(self, line: str) -> None:
+        self._child.sendline(line)
+
+    def wait_for(self, text: str) -> None:
+        self._child.expect(re.escape(text))
+
+    def press_ctrl_c(self) -> None:
+        self._child.sendintr()
+
+    def read_until_prompt(self) -> str:
+        self._child.expect(_PROMPT)
+        return str(self._child.before).replace("\r\n", "\n")
+
+    def run(self, line: str) -> str:
+        self.type(line)
+        return self.read_until_prompt()
+
+    def close(self) -> None:
+        self._child.close(force=True)
+
+
+@pytest.fixture
+def console(sterile: dict[str, str], api: Any, tmp_path: Path) -> Iterator[Console]:
+    console = Console({**sterile, **api.environment}, tmp_path)
+    console.run("%load_ext claude_magic")
+    yield console
+    console.close()
+
+
+def test_a_conversation_in_a_terminal(console: Console, api: Any, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("The secret word is quokka.")
+    api.replies += [
+        Reply.of("Let me look.", ToolUse("Read", {"file_path": str(tmp_path / "notes.txt")})),
+        Reply.of("It is **quokka**.", "Anything else?"),
+    ]
+    shown = console.run("%claude What's the secret word?")
+    lines = shown.splitlines()
+    assert lines[0] == "Let me look."
+    assert lines[1].startswith("✓ Read")
+    assert lines[2:5] == ["It is **quokka**.", "", "Anything else?"]
+    assert re.fullmatch(r"\[claude-\S+ · \d+\.\d s · .* in .*/ .* out( · .*)?\]", lines[5])
+    status = console.run("%claude_status")
+    assert "ready" in status
+    assert re.search(r"turns +1", status)
+
+
+def test_what_goes_wrong_is_said_in_a_line(console: Console, api: Any) -> None:
+    assert "UsageError" in console.run("%claude --nonsense hello")
+    assert not api.requests
+    api.replies += [
+        Reply.of(ToolUse("Read", {"file_path": "/etc/shadow"})),
+        Reply.of("Then not."),
+        Failure(529, "overloaded_error", "busy"),
+        Reply.of("Back again."),
+    ]
+    assert "Not allowed, because nobody could be asked: Read /etc/shadow" in console.run(
+        "%claude Read it.",
+    )
+    shown = console.run("%claude And now?")
+    assert "[The API answered 529; retry 1 of" in shown
+    assert "Back again." in shown
+
+
+def test_ctrl_c_stops_the_answer_and_nothing_else(console: Console, api: Any) -> None:
+    api.replies.append(Reply.of(Text("Once upon a time "), Hold(threading.Event()), Text("…")))
+    console.type("%claude Tell me a story.")
+    console.wait_for("Once upon a time")
+    console.press_ctrl_c()
+    assert "TurnInterruptedError" in console.read_until_prompt()
+    shown = console.run("%claude Go on.")
+    assert "Tell me a story." in shown
+    assert "Once upon a time" in str(api.requests[-1].body)
