@@ -375,9 +375,10 @@ class _Translator:
     """Turns the SDK's messages into observations, each word once.
 
     The SDK says every block twice: as deltas while it streams and whole when it is complete. When
-    a stream breaks, Claude Code asks the API again, perhaps without streaming, and the message
-    comes anew from its first block on. So the blocks of a message are kept until it is complete,
-    and only what is new is passed on.
+    a stream breaks, Claude Code asks the API again, perhaps without streaming. Blocks that were
+    complete by then stand; one that was not is said anew, word for word or not, or not at all. A
+    stream that broke ends with a message_stop like any other, but has no stop reason before it.
+    So a block is kept until it is confirmed whole, and only what is new of it is passed on.
     """
 
     _message_id: str | None = None
@@ -431,7 +432,7 @@ class _Translator:
             case "content_block_start":
                 self._index = int(event["index"])
                 if event["content_block"].get("type") == "text":
-                    self._open(self._index)
+                    self._blocks[self._index] = self._open()
             case "content_block_delta":
                 delta = event["delta"]
                 if delta.get("type") == "text_delta":
@@ -440,12 +441,12 @@ class _Translator:
                     yield from block.show(complete=False)
                 elif delta.get("type") == "thinking_delta" and delta["thinking"]:
                     yield ThinkingDelta(delta["thinking"])
-            case "message_stop":
-                self._blocks.clear()
-                yield from self._withdraw_rest()
+            case "message_delta":
+                if event["delta"].get("stop_reason"):
+                    yield from self._withdraw_rest()
 
     def _begin(self, message_id: str | None) -> None:
-        """Start a message, or start it again: then its blocks are said again, in their order."""
+        """Start a message; it may say again, in their order, the blocks that were broken off."""
         self._message_id = message_id
         self._index = -1
         for block in self._blocks.values():
@@ -453,14 +454,11 @@ class _Translator:
         self._broken_off[:0] = self._blocks.values()
         self._blocks.clear()
 
-    def _open(self, index: int) -> _Block:
+    def _open(self) -> _Block:
         if self._broken_off:
-            block = self._broken_off.pop(0)
-        else:
-            block = _Block(self._next_number)
-            self._next_number += 1
-        self._blocks[index] = block
-        return block
+            return self._broken_off.pop(0)
+        self._next_number += 1
+        return _Block(self._next_number - 1)
 
     def _withdraw_rest(self) -> Iterator[Observation]:
         for block in self._broken_off:
@@ -472,16 +470,14 @@ class _Translator:
         if message.error is not None:
             self._failure = message  # its text is an error's, not the model's
             return
-        streamed = message.message_id == self._message_id
-        if not streamed:
-            self._begin(message.message_id)
+        if message.message_id != self._message_id:
+            self._begin(message.message_id)  # it was not streamed
         for content in message.content:
             match content:
                 case TextBlock():
-                    block = self._blocks.get(self._index) if streamed else None
+                    block = self._blocks.pop(self._index, None)
                     if block is None:
-                        self._index = max(self._blocks, default=self._index) + 1
-                        block = self._open(self._index)
+                        block = self._open()
                     block.heard = content.text
                     yield from block.show(complete=True)
                 case ToolUseBlock():

@@ -268,9 +268,32 @@ def test_an_api_error_is_typed_and_the_next_turn_works(
     assert session.ask("Again").text.endswith("Again")
 
 
+def _cut_when_seen(session: ClaudeSession, connected: Any, before: str, *after: Any) -> list[Any]:
+    """Cut a stream when its last word has been shown, and return the turn's events."""
+    seen = threading.Event()
+    *blocks, last = before.split("|")
+    connected.replies += [Reply.of(*blocks, Text(last), Hold(seen), Cut()), Reply.of(*after)]
+    events = []
+    for event in session.send("Say it."):
+        events.append(event)
+        if isinstance(event, TextDelta) and last.endswith(event.text):
+            seen.set()
+    return events
+
+
+def _read(events: list[Any]) -> dict[int, str]:
+    """Return what a reader sees of each block in the end."""
+    blocks: dict[int, str] = {}
+    for event in events:
+        if isinstance(event, TextDelta):
+            blocks[event.block] = blocks.get(event.block, "") + event.text
+        elif isinstance(event, TextWithdrawn):
+            blocks.pop(event.block)
+    return blocks
+
+
 def test_a_cut_stream_says_each_word_once(session: ClaudeSession, connected: Any) -> None:
-    connected.replies += [Reply.of(Text("a b "), Cut()), Reply.of("a b c")]
-    events = list(session.send("Say it."))
+    events = _cut_when_seen(session, connected, "a b ", "a b c")
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "a b c"
     assert not any(isinstance(event, TextWithdrawn) for event in events)
 
@@ -279,16 +302,19 @@ def test_a_cut_stream_that_is_said_differently_is_withdrawn_first(
     session: ClaudeSession,
     connected: Any,
 ) -> None:
-    connected.replies += [Reply.of(Text("a b "), Cut()), Reply.of("x y z")]
-    turn = session.send("Say it.")
-    shown = ""
-    for event in turn:
-        if isinstance(event, TextDelta):
-            shown += event.text
-        elif isinstance(event, TextWithdrawn):
-            shown = ""
-    assert shown == "x y z"
-    assert turn.text == "x y z"
+    events = _cut_when_seen(session, connected, "a b ", "x y z")
+    assert _read(events) == {0: "x y z"}
+    assert events[-1].text == "x y z"
+
+
+def test_a_cut_behind_a_whole_block_keeps_the_block(
+    session: ClaudeSession,
+    connected: Any,
+) -> None:
+    # Claude Code lets the model go on behind what is complete, and forgets the rest.
+    events = _cut_when_seen(session, connected, "A whole block.|a b ", "x y", "z")
+    assert _read(events) == {0: "A whole block.", 1: "x y", 2: "z"}
+    assert events[-1].text == "A whole block.\n\nx y\n\nz"
 
 
 def test_a_binary_that_does_not_start_is_a_clear_error(
