@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 try:
     import nbclient
     import nbformat
-    from nbclient.exceptions import CellExecutionError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from nbconvert import HTMLExporter
 except ImportError as error:
     raise ClaudeMagicError(
@@ -82,12 +82,11 @@ def demonstrate(
     """
     terminal = _Terminal()
     document = nbformat.read(notebook, as_version=4)
-    cells = [cell for cell in document.cells if cell.cell_type == "code"]
-    numbers = {cell.id: number for number, cell in enumerate(cells, 1)}
+    places = [place for place, cell in enumerate(document.cells) if cell.cell_type == "code"]
 
-    def announce(cell: NotebookNode, **_: Any) -> None:
-        if cell.id in numbers:
-            terminal.heading(f"[{numbers[cell.id]}/{len(cells)}]")
+    def announce(cell: NotebookNode, cell_index: int) -> None:
+        if cell_index in places:
+            terminal.heading(f"[{places.index(cell_index) + 1}/{len(places)}]")
             terminal.spoken(*_prompt(cell.source))
 
     def report(cell: NotebookNode, **_: Any) -> None:
@@ -110,12 +109,14 @@ def demonstrate(
     try:
         client.execute(env=dict(environment))
     except CellExecutionError as error:
-        failure = str(error).strip().splitlines()[-1]
+        failure = f"{error.ename}: {error.evalue}"
+    except (CellTimeoutError, DeadKernelError) as error:
+        failure = str(error)
     document.metadata.pop("language_info", None)
     written = _write(document, notebook.stem, output, page=page)
     if failure is not None:
         raise ClaudeMagicError(f"{notebook.name}: a cell failed: {failure}")
-    terminal.heading(f"{len(cells)} cells in {time.monotonic() - began:.1f} s")
+    terminal.heading(f"{len(places)} cells in {time.monotonic() - began:.1f} s")
     for path in written:
         terminal.spoken("wrote", str(path), "32")
 

@@ -9,9 +9,11 @@
     │   ├── StartError             Claude Code did not start
     │   ├── NotLoggedInError       no API key and no login
     │   ├── ConnectionLostError    the process ended in the middle of a turn
+    │   ├── RestartLimitError      the process ended too often to be started again
     │   └── SessionClosedError     the session was closed, or belongs to another process
     ├── TurnError              one prompt got no complete answer; the session lives on
     │   ├── TurnInterruptedError   the reader stopped it
+    │   ├── TurnTimeoutError       it took longer than the options allow
     │   ├── TurnLimitError         a limit of turns or budget that the options set was reached
     │   └── ApiError               the Messages API refused; ``status`` tells how
     │       ├── AuthenticationError    401, 403: the credential was not accepted
@@ -104,10 +106,29 @@ class ConnectionLostError(SessionError):
     def __init__(self, reason: str, partial_text: str = "") -> None:
         super().__init__(
             f"Claude Code went away in the middle of this answer ({reason}). "
-            "The conversation is kept: run the cell again to go on with it.",
+            "Ask again to go on with the conversation as it was before.",
         )
         self.reason = reason
         self.partial_text = partial_text
+
+
+class RestartLimitError(SessionError):
+    """The process ended too often to be started again.
+
+    Parameters
+    ----------
+    restarts
+        How often it was started again.
+    window_s
+        Within how many seconds.
+    """
+
+    def __init__(self, restarts: int, window_s: float) -> None:
+        super().__init__(
+            f"Claude Code went away and was started again {restarts} times within"
+            f" {window_s / 60:.0f} minutes, so it is left alone now. `%claude_status` tells how it"
+            " ended last; `%claude_reset` starts a new conversation.",
+        )
 
 
 class SessionClosedError(SessionError):
@@ -141,6 +162,22 @@ class TurnInterruptedError(TurnError):
             partial_text,
         )
         self.sent = sent
+
+
+class TurnTimeoutError(TurnError):
+    """The turn took longer than the options allow and was stopped.
+
+    Parameters
+    ----------
+    deadline_s
+        How long a turn may take, in seconds.
+    """
+
+    def __init__(self, deadline_s: float) -> None:
+        super().__init__(
+            f"No complete answer within {deadline_s:g} s, so Claude was stopped. Ask for less, or"
+            " set a longer deadline_s.",
+        )
 
 
 class TurnLimitError(TurnError):
@@ -200,8 +237,7 @@ class TapeMissError(ApiError):
 
     remedy = (
         "A tape answers what is on it and nothing else: the demo's has the example notebooks, run"
-        " from their beginning. `%claude_connect` with an option other than --demo, such as"
-        " --model, leaves the demo."
+        " from their beginning. `%claude_connect --live` leaves a demo that was entered with --demo"
     )
 
 

@@ -22,6 +22,7 @@ from claude_magic.session import (
 )
 
 from .messages import ChunkStream, answer_of, exchange
+from .places import Place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -90,8 +91,7 @@ class ClaudeCodeChatModel(BaseChatModel):
     label: str | None = None
     use_continuous_session: bool = False
 
-    _session: ClaudeSession | None = PrivateAttr(default=None)
-    _said: tuple[Told, ...] = PrivateAttr(default=())
+    _shared: _Shared | None = PrivateAttr(default=None)
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
 
     @model_validator(mode="after")
@@ -140,11 +140,11 @@ class ClaudeCodeChatModel(BaseChatModel):
         StartError
             If Claude Code does not come up.
         """
-        self._continuous().connect()
+        self._continuous().session.connect()
 
     async def aconnect(self) -> None:
         """Do as `connect` does, on any event loop."""
-        await self._continuous().aconnect()
+        await self._continuous().session.aconnect()
 
     def disconnect(self) -> None:
         """End the continuous session and its context; twice is harmless."""
@@ -161,23 +161,52 @@ class ClaudeCodeChatModel(BaseChatModel):
     @property
     def session(self) -> ClaudeSession | None:
         """The continuous session, once there is one."""
-        return self._session
+        return self._shared.session if self._shared is not None else None
 
-    def _continuous(self, system: str | None = None) -> ClaudeSession:
+    def _continuous(self, system: str | None = None) -> _Shared:
         if not self.use_continuous_session:
             raise UsageError(
                 "Every call of this model is a conversation of its own, so there is nothing to "
                 "connect. Make the model with use_continuous_session=True.",
             )
+        options = self._options(system)
         with self._lock:
-            if self._session is None:
-                self._session = ClaudeSession(self._options(system))
-            return self._session
+            shared = self._shared
+            if shared is not None and system is not None and options != shared.session.options:
+                if shared.said:
+                    raise UsageError(
+                        "The system message is not the one that this session was started with. "
+                        "disconnect() first, or use another model object for another conversation.",
+                    )
+                shared.session.start_closing()  # connected, but nothing was said yet
+                shared = None
+            if shared is None:
+                shared = self._shared = _Shared(ClaudeSession(options))
+            return shared
 
     def _forget(self) -> ClaudeSession | None:
         with self._lock:
-            session, self._session, self._said = self._session, None, ()
-            return session
+            shared, self._shared = self._shared, None
+            return shared.session if shared is not None else None
+
+    # A copy of a model, in this process or another, is a model with a conversation of its own.
+
+    def __copy__(self) -> Self:
+        return self._apart(super().__copy__())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        return self._apart(super().__copy__())
+
+    def _apart(self, twin: Self) -> Self:
+        twin.__pydantic_private__ = {"_shared": None, "_lock": threading.Lock()}
+        return twin
+
+    def __getstate__(self) -> dict[Any, Any]:
+        return {**super().__getstate__(), "__pydantic_private__": None}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self._apart(self)
 
     def __enter__(self) -> Self:
         self.connect()
@@ -210,6 +239,7 @@ class ClaudeCodeChatModel(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None,
         settings: dict[str, Any],
+        place: Place,
     ) -> _Call:
         if stop:
             raise UsageError("stop sequences are not supported yet; cut the answer instead.")
@@ -219,38 +249,11 @@ class ClaudeCodeChatModel(BaseChatModel):
             )
         asked = exchange(messages)
         if self.use_continuous_session:
-            session = self._continuous(asked.system)
-            history = self._unsaid(session, asked)
-        else:
-            session = ClaudeSession(self._options(asked.system))
-            history = asked.history
-        return _Call(session, session.send(asked.prompt, history))
-
-    def _unsaid(self, session: ClaudeSession, asked: Exchange) -> tuple[Told, ...]:
-        """Return the part of the history that the session has not heard."""
-        if asked.system is not None and self._options(asked.system) != session.options:
-            raise UsageError(
-                "The system message is not the one that this session was started with. "
-                "disconnect() first, or use another model object for another conversation.",
-            )
-        if not asked.history:
-            return ()
-        heard = len(self._said)
-        if asked.history[:heard] != self._said:
-            raise UsageError(
-                "The messages contradict what was said in this session. Send only what is new, "
-                "or disconnect() to start again with these messages.",
-            )
-        return asked.history[heard:]
-
-    def _remember(self, turn: Turn, finished: TurnFinished) -> None:
-        if self.use_continuous_session:
-            with self._lock:
-                self._said += (
-                    *turn.history,
-                    Told("user", turn.prompt),
-                    Told("assistant", finished.text),
-                )
+            shared = self._continuous(asked.system)
+            history = shared.unsaid(asked)
+            return _Call(shared.session, shared.session.send(asked.prompt, history), place, shared)
+        session = ClaudeSession(self._options(asked.system))
+        return _Call(session, session.send(asked.prompt, asked.history), place)
 
     def _generate(
         self,
@@ -259,13 +262,8 @@ class ClaudeCodeChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
-        call = self._begin(messages, stop, kwargs)
-        try:
-            finished = call.turn.result()
-        finally:
-            if not self.use_continuous_session:
-                call.session.close()
-        self._remember(call.turn, finished)
+        with self._place() as place, self._begin(messages, stop, kwargs, place) as call:
+            finished = call.finish(call.turn.result())
         return ChatResult(generations=[ChatGeneration(message=answer_of(finished))])
 
     async def _agenerate(
@@ -275,14 +273,9 @@ class ClaudeCodeChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **kwargs: Any,
     ) -> ChatResult:
-        call = self._begin(messages, stop, kwargs)
-        try:
-            finished = await call.turn.aresult()
-        finally:
-            if not self.use_continuous_session:
-                # Starting to close cannot be cancelled together with this call.
-                call.session.start_closing()
-        self._remember(call.turn, finished)
+        async with self._place() as place:
+            with self._begin(messages, stop, kwargs, place) as call:
+                finished = call.finish(await call.turn.aresult())
         return ChatResult(generations=[ChatGeneration(message=answer_of(finished))])
 
     def _stream(
@@ -292,20 +285,16 @@ class ClaudeCodeChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        call = self._begin(messages, stop, kwargs)
         chunks = ChunkStream()
-        try:
+        with self._place() as place, self._begin(messages, stop, kwargs, place) as call:
             for event in call.turn:
-                if isinstance(event, TurnFinished):
-                    self._remember(call.turn, event)
                 chunk = chunks.chunk(event)
+                if isinstance(event, TurnFinished):
+                    call.finish(event)
                 if chunk is not None:
                     if run_manager:
                         run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
-        finally:
-            if not self.use_continuous_session:
-                call.session.close()
 
     async def _astream(
         self,
@@ -314,25 +303,65 @@ class ClaudeCodeChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        call = self._begin(messages, stop, kwargs)
         chunks = ChunkStream()
-        try:
-            async for event in call.turn:
-                if isinstance(event, TurnFinished):
-                    self._remember(call.turn, event)
-                chunk = chunks.chunk(event)
-                if chunk is not None:
-                    if run_manager:
-                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
-        finally:
-            if not self.use_continuous_session:
-                call.session.start_closing()
+        async with self._place() as place:
+            with self._begin(messages, stop, kwargs, place) as call:
+                async for event in call.turn:
+                    chunk = chunks.chunk(event)
+                    if isinstance(event, TurnFinished):
+                        call.finish(event)
+                    if chunk is not None:
+                        if run_manager:
+                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
+
+    def _place(self) -> Place:
+        # A continuous session has its process anyway; only single turns add processes.
+        return Place(wanted=not self.use_continuous_session)
+
+
+class _Shared:
+    """The conversation that the calls of a continuous model share, and what was said in it."""
+
+    def __init__(self, session: ClaudeSession) -> None:
+        self.session = session
+        self.said: tuple[Told, ...] = ()
+
+    def unsaid(self, asked: Exchange) -> tuple[Told, ...]:
+        """Return the part of a call's history that the session has not heard."""
+        if asked.history and asked.history[: len(self.said)] != self.said:
+            raise UsageError(
+                "The messages contradict what was said in this session. Send only what is new, "
+                "or disconnect() to start again with these messages.",
+            )
+        return asked.history[len(self.said) :]
 
 
 @dataclass(frozen=True)
 class _Call:
-    """One call under way: the session that answers it and its turn there."""
+    """One call under way; as a context it ends the session that was made for it alone."""
 
     session: ClaudeSession
     turn: Turn
+    place: Place
+    shared: _Shared | None = None
+
+    def finish(self, finished: TurnFinished) -> TurnFinished:
+        """Remember what was said, for the calls that come after."""
+        if self.shared is not None:
+            asked, answered = Told("user", self.turn.prompt), Told("assistant", finished.text)
+            self.shared.said += (*self.turn.history, asked, answered)
+        return finished
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.shared is None:
+            # Not waited for: neither a cancelled call nor an event loop may be held up by it.
+            self.place.keep_until(self.session.start_closing())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 from typing import TYPE_CHECKING
 
 from IPython.core.getipython import get_ipython
@@ -10,7 +11,7 @@ from IPython.core.getipython import get_ipython
 from claude_magic.errors import SessionError
 
 from .magics import ClaudeMagics
-from .questions import keep_questions
+from .verbatim import keep_verbatim
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -19,12 +20,23 @@ if TYPE_CHECKING:
 
 
 def load(shell: InteractiveShell) -> None:
-    """Add the magics to a shell and connect in the background; returns at once."""
+    """Add the magics to a shell and connect in the background; returns at once.
+
+    Where they are loaded already the conversation goes on.
+    """
+    if _magics(shell) is not None:
+        return
     magics = ClaudeMagics(shell)
     shell.register_magics(magics)
-    shell.input_transformers_cleanup.append(keep_questions)
-    atexit.register(magics.close)
+    shell.input_transformers_cleanup.insert(0, keep_verbatim)
+    atexit.register(_close_at_exit, magics, os.getpid())
     magics.session.start_connecting()
+
+
+def _close_at_exit(magics: ClaudeMagics, process_id: int) -> None:
+    # A forked child inherits this call together with sessions that are not its own.
+    if os.getpid() == process_id:
+        magics.close()
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -32,9 +44,9 @@ def unload(shell: InteractiveShell) -> None:
     magics = _magics(shell)
     if magics is None:
         return
-    atexit.unregister(magics.close)
+    atexit.unregister(_close_at_exit)
     magics.close()
-    shell.input_transformers_cleanup.remove(keep_questions)
+    shell.input_transformers_cleanup.remove(keep_verbatim)
     del shell.magics_manager.registry[ClaudeMagics.__name__]
     for kind, names in ClaudeMagics.magics.items():
         for name in names:

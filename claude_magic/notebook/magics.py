@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from IPython.core.magic import (
     Magics,
@@ -91,8 +90,10 @@ class ClaudeMagics(Magics):
         ClaudeMagicError
             If there is no complete answer.
         """
-        turn = self.session.send(prompt)
-        reply = Reply.of(pump(turn, self._renderer()))
+        session = self.session
+        if not prompt.strip():
+            raise UsageError("The prompt is empty; nothing was sent.")
+        reply = Reply.of(pump(session, prompt, self._renderer()))
         if output is not None:
             self.shell.push({output: reply})
         return reply
@@ -153,7 +154,6 @@ class ClaudeMagics(Magics):
     @argument(
         "--cwd",
         metavar="DIRECTORY",
-        type=Path,
         help="the directory that Claude may look into",
     )
     @argument(
@@ -164,52 +164,51 @@ class ClaudeMagics(Magics):
     @argument(
         "--demo",
         action="store_true",
-        help="answer with scripted replies, offline; without it, talk to Claude again",
+        help="answer with scripted replies, offline",
+    )
+    @argument(
+        "--live",
+        action="store_true",
+        help="leave the demo and talk to Claude",
     )
     @line_magic
     def claude_connect(self, line: str) -> None:
         """Connect to Claude Code now, or again.
 
         Without options the conversation goes on, after ``%claude_disconnect`` or a crash, too.
-        With options a new conversation starts with them.
+        With options a new conversation starts; what they do not name stays as it was.
         """
         with brief_failures():
-            chosen = parse_options(self.claude_connect, line)
-            if any(vars(chosen).values()):
-                self._start_anew(
-                    model=chosen.model,
-                    effort=chosen.effort,
-                    cwd=chosen.cwd,
-                    tools=chosen.tools,
-                    demo=chosen.demo,
-                )
+            chosen = vars(parse_options(self.claude_connect, line))
+            if chosen["demo"] and chosen["live"]:
+                raise UsageError("--demo and --live exclude each other.")
+            if any(value not in {None, False} for value in chosen.values()):
+                self._start_anew(chosen)
             self.session.connect()
             self._say_status()
 
-    def _start_anew(
-        self,
-        *,
-        model: str | None,
-        effort: Effort | None,
-        cwd: Path | None,
-        tools: str | None,
-        demo: bool,
-    ) -> None:
-        changes: dict[str, object] = {"model": model, "effort": effort, "cwd": cwd}
-        if tools is not None:
-            names = [name.strip() for name in tools.split(",")]
-            changes["tools"] = () if names == ["none"] else tuple(names)
-        options = default_options().but(**changes)
-        started: Demo | None = None
-        if demo:
+    def _start_anew(self, chosen: dict[str, Any]) -> None:
+        """Put a new conversation in the place of the present one."""
+        changes = {
+            name: chosen[name] for name in ("model", "effort", "cwd") if chosen[name] is not None
+        }
+        if chosen["tools"] is not None:
+            names = tuple(name.strip() for name in chosen["tools"].split(","))
+            changes["tools"] = () if names == ("none",) else names
+        options = self.session.options.but(**changes)
+        demo = self._demo
+        if chosen["live"]:
+            demo = None
+            options = options.but(environment={}, label=None)
+        elif chosen["demo"] and demo is None:
             from claude_magic.tape import offline_demo  # noqa: PLC0415 - starlette only where wanted
 
-            started = offline_demo()
-            started.start()
-            options = options.but(environment=started.environment, label=started.label)
-        self.sessions.session.close()
-        self._end_demo()
-        self._demo = started
+            demo = offline_demo().start()
+            options = options.but(environment=demo.environment, label=demo.label)
+        self.session.close()
+        if demo is not self._demo:
+            self._end_demo()
+            self._demo = demo
         self.sessions.reset(options)
 
     @line_magic
@@ -225,7 +224,7 @@ class ClaudeMagics(Magics):
         """End the conversation: its context is gone, and the next cell starts a new one."""
         with brief_failures():
             _no_options("claude_reset", line)
-            self.sessions.session.close()
+            self.session.close()
             self.sessions.reset().start_connecting()
             sys.stdout.write("Disconnected. The next cell starts a new conversation.\n")
 

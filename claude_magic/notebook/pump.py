@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,17 +15,20 @@ from claude_magic.session import TurnFailed, TurnFinished
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from claude_magic.session import Event, Turn
+    from claude_magic.session import ClaudeSession, Event
 
     from .renderers import Renderer
+
+#: On Windows nothing interrupts a wait, so it must end by itself now and then, in seconds.
+WAKE_EVERY_S = 0.2 if sys.platform == "win32" else None
 
 
 class _Interrupt:
     """What the signal handler puts among the events."""
 
 
-def pump(turn: Turn, renderer: Renderer) -> TurnFinished:
-    """Show a turn's events in the running cell until it ends.
+def pump(session: ClaudeSession, prompt: str, renderer: Renderer) -> TurnFinished:
+    """Send a prompt and show what comes of it in the running cell until the turn ends.
 
     The first interrupt of the kernel stops the turn and waits for its end, so that what was said
     stays in the conversation; the second one does not wait. Main thread only.
@@ -32,7 +36,7 @@ def pump(turn: Turn, renderer: Renderer) -> TurnFinished:
     Raises
     ------
     ClaudeMagicError
-        If the turn failed.
+        If the turn failed, or there was nothing to send.
     TurnInterruptedError
         If the kernel was interrupted, even where the answer was complete by then: whoever stops a
         cell wants the cells after it not to run.
@@ -42,28 +46,45 @@ def pump(turn: Turn, renderer: Renderer) -> TurnFinished:
     arrivals: queue.SimpleQueue[Event | _Interrupt] = queue.SimpleQueue()
     interrupts = 0
     with _interrupts_into(arrivals):
+        turn = session.send(prompt)
         turn.subscribe(arrivals.put)
-        while True:
-            try:
-                event = arrivals.get(timeout=renderer.due_s)
-            except queue.Empty:
-                renderer.refresh()
-                continue
-            if isinstance(event, _Interrupt):
-                interrupts += 1
+        try:
+            while True:
+                event = _next(arrivals, renderer)
+                if isinstance(event, _Interrupt):
+                    interrupts += 1
+                    turn.interrupt()
+                    if interrupts == 1:
+                        continue
+                    event = TurnFailed(TurnInterruptedError(turn.text))
+                renderer.show(event)
+                if isinstance(event, TurnFailed):
+                    raise event.error
+                if isinstance(event, TurnFinished):
+                    if interrupts:
+                        raise TurnInterruptedError(turn.text)
+                    return event
+        finally:
+            # A renderer that fails must not leave Claude writing for nobody.
+            if not turn.settled:
                 turn.interrupt()
-                if interrupts > 1:
-                    raise TurnInterruptedError(turn.text)
-                continue
-            renderer.show(event)
-            if renderer.due_s == 0:
-                renderer.refresh()
-            if isinstance(event, TurnFailed):
-                raise event.error
-            if isinstance(event, TurnFinished):
-                if interrupts:
-                    raise TurnInterruptedError(turn.text)
-                return event
+
+
+def _next(
+    arrivals: queue.SimpleQueue[Event | _Interrupt],
+    renderer: Renderer,
+) -> Event | _Interrupt:
+    """Wait for what comes next, and keep the renderer up to date meanwhile."""
+    while True:
+        due_s = renderer.due_s
+        if due_s == 0:
+            renderer.refresh()
+            continue
+        timeouts_s = [wait_s for wait_s in (due_s, WAKE_EVERY_S) if wait_s is not None]
+        try:
+            return arrivals.get(timeout=min(timeouts_s, default=None))
+        except queue.Empty:
+            continue
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from .events import (
     TurnStarted,
     Usage,
 )
+from .loop import LoopThread, loop_thread
 from .options import READING_TOOLS, Effort, PermissionMode, SessionOptions
 from .registry import SessionRegistry
 from .session import ClaudeSession
@@ -30,6 +31,7 @@ __all__ = [
     "ClaudeSession",
     "Effort",
     "Event",
+    "LoopThread",
     "PermissionDenied",
     "PermissionMode",
     "Prompt",
@@ -50,6 +52,7 @@ __all__ = [
     "TurnStarted",
     "Usage",
     "claude_program",
+    "loop_thread",
 ]
 
 

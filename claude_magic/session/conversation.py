@@ -4,32 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_magic.errors import (
     ClaudeMagicError,
     ConnectionLostError,
     SessionClosedError,
     SessionError,
+    StartError,
     TurnError,
     TurnInterruptedError,
+    TurnTimeoutError,
 )
 
 from .events import TurnFailed, TurnFinished, TurnStarted, Usage
+from .loop import loop_thread
+from .restarts import RestartBudget
 from .state import TRANSITIONS, SessionState, SessionStatus
+from .transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from typing import Any
 
     from .options import SessionOptions
     from .sdk import Client, Observation, Result
     from .turn import Prompt, Turn
+
+T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
 
 #: An interrupt is repeated this often until the turn ends, in seconds: one that comes within a
 #: millisecond of its prompt is lost.
@@ -38,20 +47,48 @@ INTERRUPT_EVERY_S = 0.25
 #: A turn that has not ended this long after its interrupt is ended with its process, in seconds.
 INTERRUPT_GRACE_S = 5.0
 
+#: While a turn is under way its process is asked for a sign of life this often, in seconds.
+PING_EVERY_S = 1.0
+
+#: A sign of life takes a millisecond, also while the API is silent or a tool runs; a process that
+#: gave none within `PING_TIMEOUT_S` seconds so many times in a row is taken for frozen.
+PING_TIMEOUT_S = 2.0
+PINGS_MISSED = 3
+
 
 @dataclass(eq=False)
-class _Performance:
-    """A turn that Claude Code has been sent, until its result comes."""
+class _Asking:
+    """The wait for the result of one prompt that Claude Code was sent.
+
+    Attributes
+    ----------
+    turn
+        The turn that it belongs to.
+    prompt_id
+        The id under which it was sent.
+    wanted
+        Whether it is the turn's own prompt, which is to be answered; else it is only told.
+    recovered, dropped_turn
+        What the turn is told of the way here.
+    outcome
+        The result, or why there is none.
+    began
+        Set when Claude Code has set out on it; before that an interrupt finds nothing to stop.
+    answering
+        Whether what is being said belongs to this prompt.
+    """
 
     turn: Turn
-    recovered: bool
-    model: str
-    awaited_id: str = ""
+    prompt_id: str
+    wanted: bool = False
+    recovered: bool = False
+    dropped_turn: bool = False
     outcome: asyncio.Future[Result] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future(),
     )
     began: asyncio.Event = field(default_factory=asyncio.Event)
     answering: bool = False
+    timed_out: bool = False
     cost_usd: float = 0.0
 
 
@@ -61,6 +98,9 @@ class Conversation:
     Owns the session's state, the client and its reader, and the order of its turns: one after
     another, in the order of `perform`. It may be made on any thread and is then used on the loop
     thread only; `ClaudeSession` is the face for others.
+
+    Starting, ending and the first step of a turn exclude each other, so that no turn begins on a
+    process that is being closed. An end, once begun, is carried through whoever waits for it.
 
     Parameters
     ----------
@@ -77,16 +117,25 @@ class Conversation:
             usage=Usage(),
             model=options.model,
             label=options.label or os.environ.get("CLAUDE_MAGIC_LABEL") or None,
+            tools=options.tools,
+            cwd=str(options.cwd) if options.cwd is not None else None,
         )
         self.listeners: list[Callable[[SessionStatus], object]] = []
         self._client: Client | None = None
         self._reader: asyncio.Task[None] | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._lifecycle = asyncio.Lock()
         self._one_at_a_time = asyncio.Lock()
         self._tasks: dict[Turn, asyncio.Task[None]] = {}
-        self._background: set[asyncio.Task[None]] = set()
-        self._performing: _Performance | None = None
+        self._stopped: set[Turn] = set()
+        self._background: set[asyncio.Task[Any]] = set()
+        self._asking: _Asking | None = None
+        self._restarts = RestartBudget()
+        # Whether Claude Code has heard anything in this conversation.
         self._spoken = False
+        # The prompt that was under way when the process went away.
+        self._cut_off: str | None = None
+        self._dropped_turn = False
         # Claude Code counts the cost of the whole conversation and saves its count when it ends in
         # good order; a resumed process goes on from the saved count.
         self._counted_usd = 0.0
@@ -107,7 +156,22 @@ class Conversation:
     def _tell(self, status: SessionStatus) -> None:
         self.status = status
         for listener in list(self.listeners):
-            listener(status)
+            self._call(listener)
+
+    def _call(self, listener: Callable[[SessionStatus], object]) -> None:
+        try:
+            listener(self.status)
+        except Exception:
+            # Whoever looks on must not be able to stop the session.
+            _logger.exception("A listener of the session raised and is not called again.")
+            self.listeners.remove(listener)
+
+    def check_open(self) -> None:
+        """Raise `SessionClosedError` if the session was closed. Any thread may call."""
+        if self.status.state is SessionState.CLOSED:
+            raise SessionClosedError(
+                "This session was closed and its context is gone; start a new one.",
+            )
 
     # -- connecting ----------------------------------------------------------------------------
 
@@ -118,31 +182,48 @@ class Conversation:
         ------
         StartError
             If the process does not come up.
+        RestartLimitError
+            If it went away too often of late.
         SessionClosedError
             If the session was closed.
         """
-        if self.status.state is SessionState.CLOSED:
-            raise SessionClosedError(
-                "This session was closed and its context is gone; start a new one.",
-            )
-        if self._connecting is None and not self.status.state.live:
-            self._move(SessionState.CONNECTING)
-            self._connecting = asyncio.create_task(self._connect())
-            # Callers may all have left (an interrupt); then nobody else takes the exception.
-            self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
-        if self._connecting is not None:
-            # One caller's cancellation must not take the connection from the others.
-            await asyncio.shield(self._connecting)
+        async with self._lifecycle:
+            await self._connected()
 
-    async def _connect(self) -> None:
+    async def _connected(self) -> Client:
+        """Return the client of a process that runs. The caller holds the lifecycle."""
+        self.check_open()
+        if self._client is None:
+            if self._connecting is None:
+                if self.status.state is SessionState.LOST and self._spoken:
+                    self._restarts.spend()
+                self._move(SessionState.CONNECTING)
+                self._connecting = self._start(self._open())
+                self._connecting.add_done_callback(self._opened)
+            connecting = self._connecting
+            try:
+                # A caller that leaves must not take the connection from those who come after it.
+                await asyncio.shield(connecting)
+            except asyncio.CancelledError:
+                if connecting.cancelled():
+                    raise StartError("it was disconnected while it started") from None
+                raise
+        if self._client is None:  # it came up and went away again at once
+            raise ConnectionLostError(self.status.reason)
+        return self._client
+
+    async def _open(self) -> None:
         client: Client | None = None
         try:
-            # Importing the SDK takes a second or two; other sessions go on meanwhile.
-            sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
-            client = sdk.Client(self.options, self.status.session_id, resume=self._spoken)
-            await client.connect()
+            async with loop_thread().starts:
+                # Importing the SDK takes a second or two; other sessions go on meanwhile.
+                sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
+                resume, resume_at = await self._find_place()
+                session_id = self.status.session_id
+                client = sdk.Client(self.options, session_id, resume=resume, resume_at=resume_at)
+                await client.connect()
             self._client = client
-            self._counted_usd = self._saved_usd
+            self._counted_usd = self._saved_usd if resume else 0.0
             self._reader = asyncio.create_task(self._read(client))
             self._move(SessionState.READY)
         except asyncio.CancelledError:
@@ -150,10 +231,34 @@ class Conversation:
                 await client.disconnect()
             raise
         except Exception as error:
-            self._move(SessionState.LOST, str(error).splitlines()[0])
+            self._move(SessionState.LOST, _first_line(error))
             raise
-        finally:
-            self._connecting = None
+
+    def _opened(self, connecting: asyncio.Task[None]) -> None:
+        self._connecting = None
+        if connecting.cancelled():  # perhaps before its first step
+            self._move(SessionState.PARKED)
+
+    async def _find_place(self) -> tuple[bool, str | None]:
+        """Return whether there is a conversation to resume, and where if not at its end.
+
+        A turn that was cut off is dropped: whoever asks again must not find the prompt there twice.
+        """
+        if not self._spoken:
+            return False, None
+        transcript = Transcript(self.status.session_id, self.options.environment)
+        resume = self.options.keep_transcript and await asyncio.to_thread(transcript.exists)
+        resume_at: str | None = None
+        cut_off = self._cut_off
+        if resume and cut_off and await asyncio.to_thread(transcript.holds, cut_off):
+            self._dropped_turn = True
+            resume_at = await asyncio.to_thread(transcript.answer_before, cut_off)
+            resume = resume_at is not None
+        if not resume:
+            # Nothing of the conversation was written, or nothing is to be kept of it.
+            self._spoken = False
+            self._tell(replace(self.status, session_id=str(uuid.uuid4())))
+        return resume, resume_at
 
     # -- turns ---------------------------------------------------------------------------------
 
@@ -176,105 +281,161 @@ class Conversation:
 
     def _performed(self, turn: Turn, task: asyncio.Task[None]) -> None:
         del self._tasks[turn]
+        self._stopped.discard(turn)
         if task.cancelled():  # perhaps before its first step
             turn.publish(TurnFailed(TurnInterruptedError(sent=False)))
 
     async def _exchange(self, turn: Turn) -> TurnFinished:
-        """Send the prompt, wait for its result, and make the turn's last event of it."""
-        recovered = self.status.state is SessionState.LOST
+        """Ask until there is a result, and make the turn's last event of it."""
+        recovered = False
         while True:
-            await self.connect()
-            performance = _Performance(turn, recovered, self.status.model or "")
+            recovered |= self._spoken and self.status.state is SessionState.LOST
             try:
-                result = await self._answer(performance)
+                asking, result = await self._ask(turn, recovered=recovered)
                 break
             except ConnectionLostError as error:
-                # A process that had gone before the turn began never took the prompt.
-                if recovered or performance.began.is_set():
+                # Text can be withdrawn and said again. What a tool has done cannot be undone, and
+                # must not be done twice.
+                if turn in self._stopped:
+                    raise TurnInterruptedError(turn.text) from error
+                if turn.acted:
                     error.partial_text = turn.text
                     raise
-                recovered = True
+                turn.withdraw()
         if result.error is not None:
-            if isinstance(result.error, TurnError):
-                result.error.partial_text = turn.text
-            raise result.error
+            raise self._failure(turn, asking, result.error)
         return TurnFinished(
             text=turn.text,
             usage=result.usage,
-            cost_usd=performance.cost_usd,
+            cost_usd=asking.cost_usd,
             elapsed_s=time.monotonic() - turn.created_s,
-            model=performance.model,
+            model=self.status.model or "",
             session_id=self.status.session_id,
             stop_reason=result.stop_reason,
             recovered=recovered,
         )
 
-    async def _answer(self, performance: _Performance) -> Result:
-        """Wait for a turn's result; it is ended by that alone, never by cancelling the waiter."""
-        client = self._client
-        if client is None:
-            raise ConnectionLostError(self.status.reason)
-        self._performing = performance
-        self._move(SessionState.BUSY)
+    def _failure(self, turn: Turn, asking: _Asking, error: ClaudeMagicError) -> ClaudeMagicError:
+        if asking.timed_out and isinstance(error, TurnInterruptedError):
+            error = TurnTimeoutError(self.options.deadline_s or 0.0)
+        if isinstance(error, TurnError):
+            error.partial_text = turn.text
+        return error
+
+    async def _ask(self, turn: Turn, *, recovered: bool) -> tuple[_Asking, Result]:
+        """Tell the turn's history, send its prompt and wait for the result."""
+        async with self._lifecycle:
+            client = await self._connected()
+            self._move(SessionState.BUSY)
+            self._asking = asking = _Asking(turn, str(uuid.uuid4()))
+        watch = self._start(self._watch(client))
+        try:
+            # Claude Code takes a told answer together with the prompt after it, and reorders told
+            # prompts whose empty results are not awaited.
+            answers: list[Prompt] = []
+            for told in turn.history:
+                if told.role == "assistant":
+                    answers.append(told.content)
+                else:
+                    await self._send(client, asking, told.content, answers)
+                    answers = []
+                    self._asking = asking = _Asking(turn, str(uuid.uuid4()))
+            if turn in self._stopped:
+                raise TurnInterruptedError(sent=False)
+            dropped, self._dropped_turn = self._dropped_turn, False
+            self._cut_off = str(uuid.uuid4())
+            self._asking = asking = _Asking(turn, self._cut_off, True, recovered, dropped)  # noqa: FBT003
+            self._set_deadline(asking)
+            result = await self._send(client, asking, turn.prompt, answers)
+            self._cut_off = None
+        finally:
+            watch.cancel()
+            self._asking = None
+            if self.status.state in {SessionState.BUSY, SessionState.INTERRUPTING}:
+                self._move(SessionState.READY)
+        return asking, result
+
+    async def _send(
+        self,
+        client: Client,
+        asking: _Asking,
+        prompt: Prompt,
+        answers_before: list[Prompt],
+    ) -> Result:
         self._spoken = True
         try:
-            answers = await self._tell_history(client, performance)
-            if self._interrupting:
-                self._move(SessionState.READY)
-                raise TurnInterruptedError(sent=False)
-            await client.send(performance.turn.id, performance.turn.prompt, answers)
-            return await performance.outcome
-        finally:
-            self._performing = None
+            await client.send(asking.prompt_id, prompt, answers_before, wanted=asking.wanted)
+        except ConnectionLostError as error:
+            self._lose(client, error.reason)  # before the reader has noticed
+            raise
+        return await asking.outcome
 
-    async def _tell_history(self, client: Client, performance: _Performance) -> list[Prompt]:
-        """Make what was said before part of the conversation; return the answers that are left.
+    def _set_deadline(self, asking: _Asking) -> None:
+        if self.options.deadline_s is not None:
+            expiry = asyncio.get_running_loop().call_later(
+                self.options.deadline_s,
+                self._expire,
+                asking,
+            )
+            asking.outcome.add_done_callback(lambda _: expiry.cancel())
 
-        Claude Code takes a told answer together with the prompt after it, and reorders prompts
-        whose empty results are not awaited.
-        """
-        answers: list[Prompt] = []
-        for told in performance.turn.history:
-            if told.role == "assistant":
-                answers.append(told.content)
-                continue
-            performance.awaited_id = str(uuid.uuid4())
-            await client.send(performance.awaited_id, told.content, answers, wanted=False)
-            await performance.outcome
-            performance.outcome = asyncio.get_running_loop().create_future()
-            answers = []
-        performance.awaited_id = performance.turn.id
-        return answers
+    def _expire(self, asking: _Asking) -> None:
+        if asking is self._asking:
+            asking.timed_out = True
+            self.interrupt(asking.turn)
 
     def interrupt(self, turn: Turn) -> None:
         """Stop a turn wherever it is on its way: in the line, connecting, or under way."""
-        performance = self._performing
-        if performance is not None and performance.turn is turn:
-            if self.status.state is SessionState.BUSY:
-                self._move(SessionState.INTERRUPTING)
-                self._start(self._interrupt(performance))
-        elif turn in self._tasks:
+        if turn not in self._tasks:
+            return
+        self._stopped.add(turn)
+        if self._asking is None or self._asking.turn is not turn:
             self._tasks[turn].cancel()
+        elif self._client is not None and self.status.state is SessionState.BUSY:
+            self._move(SessionState.INTERRUPTING)
+            self._start(self._interrupt(self._client))
 
-    async def _interrupt(self, performance: _Performance) -> None:
+    async def _interrupt(self, client: Client) -> None:
         """Repeat the interrupt until the turn ends; give up on the process if it does not."""
-        client = self._client
         deadline = time.monotonic() + INTERRUPT_GRACE_S
-        # Before the turn has begun there is nothing that an interrupt would stop.
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(performance.began.wait(), INTERRUPT_EVERY_S)
-        while client is not None and self._performing is performance:
+        while (asking := self._asking) is not None and self._client is client:
             if time.monotonic() > deadline:
-                client.kill()
+                await self._end_process(client)
                 return
+            # Before the turn has begun there is nothing that an interrupt would stop.
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(asking.began.wait(), INTERRUPT_EVERY_S)
             with suppress(asyncio.TimeoutError, ConnectionLostError):
                 await asyncio.wait_for(client.interrupt(), INTERRUPT_EVERY_S)
-            await asyncio.wait([performance.outcome], timeout=INTERRUPT_EVERY_S)
+            await asyncio.wait([asking.outcome], timeout=INTERRUPT_EVERY_S)
 
-    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    async def _watch(self, client: Client) -> None:
+        """End a process that gives no sign of life while a turn is under way."""
+        missed = 0
+        while missed < PINGS_MISSED:
+            await asyncio.sleep(PING_EVERY_S if not missed else 0)
+            try:
+                await asyncio.wait_for(client.ping(), PING_TIMEOUT_S)
+                missed = 0
+            except asyncio.TimeoutError:
+                missed += 1
+            except ConnectionLostError:
+                return  # the reader sees to that
+        self._start(self._end_process(client))
+
+    async def _end_process(self, client: Client) -> None:
+        """End a process that does not listen any more; the reader then takes note of it."""
+        if not client.kill():
+            await client.disconnect()
+
+    def _start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run something that nobody may be waiting for."""
         task = asyncio.create_task(coroutine)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        # Callers may have left; then nobody else takes the exception.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -286,109 +447,128 @@ class Conversation:
                 self._receive(observation)
         except ConnectionLostError as error:
             reason = error.reason
-        if self._client is client:
-            self._lose(client, reason)
+        except Exception as error:
+            # Without a reader everything would stand still, so it ends like any other loss.
+            _logger.exception("The output of Claude Code could not be read.")
+            reason = f"its output could not be read: {type(error).__name__}: {error}"
+            await self._end_process(client)
+        self._lose(client, reason)
 
     def _receive(self, observation: Observation) -> None:
         """Take one observation; what belongs to no turn of ours is left alone."""
-        from .sdk import Answering, Began, Result  # noqa: PLC0415 - loaded by _connect
+        from .sdk import Answering, Began, Result  # noqa: PLC0415 - loaded by _open
 
-        performance = self._performing
+        asking = self._asking
         match observation:
             case Began():
                 if self.status.model != observation.model:
                     self._tell(replace(self.status, model=observation.model))
-                if performance is not None:
-                    performance.model = observation.model
-                    performance.began.set()
+                if asking is not None:
+                    asking.began.set()
             case Answering():
-                if performance is not None:
-                    ours = performance.awaited_id in observation.prompts
-                    self._attribute(performance, ours=ours)
+                if asking is not None:
+                    self._attribute(asking, ours=asking.prompt_id in observation.prompts)
             case Result():
                 self._conclude(observation)
             case _:
-                if performance is not None and performance.answering:
-                    performance.turn.publish(observation)
+                if asking is not None and asking.answering and asking.wanted:
+                    asking.turn.publish(observation)
 
-    def _attribute(self, performance: _Performance, *, ours: bool) -> None:
-        if ours and not performance.answering and performance.awaited_id == performance.turn.id:
-            performance.turn.publish(TurnStarted(performance.model, performance.recovered))
-        performance.answering = ours
+    def _attribute(self, asking: _Asking, *, ours: bool) -> None:
+        if ours and not asking.answering and asking.wanted:
+            model = self.status.model or ""
+            asking.turn.publish(TurnStarted(model, asking.recovered, asking.dropped_turn))
+        asking.answering = ours
 
     def _conclude(self, result: Result) -> None:
-        performance = self._performing
+        asking = self._asking
         cost_usd = max(0.0, result.total_cost_usd - self._counted_usd)
         self._counted_usd = result.total_cost_usd
+        # An interrupted turn may name no prompt; then it is ours if we were being answered.
+        interrupted = self.status.state is SessionState.INTERRUPTING
+        ours = asking is not None and (
+            asking.prompt_id in result.prompts
+            or (not result.prompts and (asking.answering or interrupted))
+        )
+        answered = ours and result.error is None and asking is not None and asking.wanted
         self._tell(
             replace(
                 self.status,
+                turns=self.status.turns + answered,
                 usage=self.status.usage + result.usage,
                 cost_usd=self.status.cost_usd + cost_usd,
             ),
         )
-        # An interrupted turn may name no prompt; then it is ours if we were being answered.
-        if performance is None or not (
-            performance.awaited_id in result.prompts
-            or (not result.prompts and (performance.answering or self._interrupting))
-        ):
-            return
-        if performance.awaited_id == performance.turn.id:
-            performance.cost_usd = cost_usd
-            answered = self.status.turns + (result.error is None)
-            self._tell(replace(self.status, turns=answered))
-            self._move(SessionState.READY)
-        if not performance.outcome.done():
-            performance.outcome.set_result(result)
-
-    @property
-    def _interrupting(self) -> bool:
-        return self.status.state is SessionState.INTERRUPTING
+        if ours and asking is not None and not asking.outcome.done():
+            asking.cost_usd = cost_usd
+            if asking.wanted:
+                # Whoever waits for the result finds the session ready for the next turn.
+                self._asking = None
+                self._move(SessionState.READY)
+            asking.outcome.set_result(result)
 
     def _lose(self, client: Client, reason: str) -> None:
         """Take note that the process is gone, and clear up after it."""
+        if self._client is not client:
+            return  # it was closed on purpose, or this is known
         self._client = None
         said = client.stderr.splitlines()
         full_reason = f"{reason}; it said: {said[-1]}" if said else reason
-        interrupted = self._interrupting
+        interrupted = self.status.state is SessionState.INTERRUPTING
         self._move(SessionState.LOST, full_reason)
         self._start(client.disconnect())
-        performance = self._performing
-        if performance is not None and not performance.outcome.done():
-            performance.outcome.set_exception(
+        if self._asking is not None and not self._asking.outcome.done():
+            self._asking.outcome.set_exception(
                 TurnInterruptedError() if interrupted else ConnectionLostError(full_reason),
             )
 
     # -- ending --------------------------------------------------------------------------------
 
-    async def park(self) -> None:
-        """Close the process and keep the conversation; the next prompt resumes it."""
-        await self._end(SessionState.PARKED)
+    def park(self, asked_s: float) -> asyncio.Task[None]:
+        """Close the process and keep the conversation; the next prompt resumes it.
 
-    async def close(self) -> None:
-        """End the session for good; doing it again is harmless."""
-        await self._end(SessionState.CLOSED)
+        An end is carried through, whoever waits for it or leaves.
 
-    async def _end(self, state: SessionState) -> None:
-        for turn in list(self._tasks):
+        Parameters
+        ----------
+        asked_s
+            When it was asked for, by `time.monotonic()`: turns made before that are stopped, those
+            made after it wait for the end.
+        """
+        return asyncio.create_task(self._end(SessionState.PARKED, asked_s))
+
+    def close(self, asked_s: float) -> asyncio.Task[None]:
+        """End the session for good, as `park` does; doing it again is harmless."""
+        return asyncio.create_task(self._end(SessionState.CLOSED, asked_s))
+
+    async def _end(self, state: SessionState, asked_s: float) -> None:
+        turns = [turn for turn in self._tasks if turn.created_s <= asked_s]
+        tasks = [self._tasks[turn] for turn in turns]
+        for turn in turns:
             self.interrupt(turn)
-        # The SDK needs five seconds to disconnect in the middle of a turn, 60 ms between turns.
-        while self._tasks:
-            await asyncio.wait(self._tasks.values())
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.wait([self._connecting])
-        client, self._client = self._client, None
-        if client is not None:
-            # Claude Code may be in a turn of its own making; a client that is not is not harmed.
-            with suppress(asyncio.TimeoutError, ConnectionLostError):
-                await asyncio.wait_for(client.interrupt(), INTERRUPT_EVERY_S)
-        if state in TRANSITIONS[self.status.state]:
-            self._move(state)
-        if client is not None:
-            await client.disconnect()
-            self._saved_usd = self._counted_usd
-        if self._reader is not None:
-            await asyncio.wait([self._reader])
-        while self._background:
-            await asyncio.wait(self._background)
+        connecting = self._connecting
+        if connecting is not None:
+            connecting.cancel()
+        async with self._lifecycle:
+            if connecting is not None:
+                await asyncio.wait([connecting])
+            # The SDK needs five seconds to disconnect in the middle of a turn, 60 ms between turns.
+            if tasks:
+                await asyncio.wait(tasks)
+            client, self._client = self._client, None
+            if state in TRANSITIONS[self.status.state]:
+                self._move(state)
+            if client is not None:
+                # Claude Code may be in a turn of its own making.
+                with suppress(asyncio.TimeoutError, ConnectionLostError):
+                    await asyncio.wait_for(client.interrupt(), INTERRUPT_EVERY_S)
+                await client.disconnect()
+                self._saved_usd = self._counted_usd
+            if self._reader is not None:
+                await asyncio.wait([self._reader])
+            while self._background:
+                await asyncio.wait(self._background)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -55,10 +55,13 @@ class TurnStarted:
         The model that will answer.
     recovered
         Whether the process had gone away since the last turn and was resumed for this one.
+    dropped_turn
+        Whether the turn that was under way when it went away was left out of the conversation.
     """
 
     model: str
     recovered: bool = False
+    dropped_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

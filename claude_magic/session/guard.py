@@ -65,11 +65,20 @@ class Launch:
             return guard, claude
         return None
 
-    def kill(self) -> None:
-        """End the Claude Code process at once; its supervisor then ends what it left behind."""
-        if self.pids is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self.pids[1], signal.SIGKILL)
+    def kill(self) -> bool:
+        """End the Claude Code process at once; its supervisor then ends what it left behind.
+
+        Returns
+        -------
+        bool
+            Whether the process was known; without a supervisor it is not.
+        """
+        pids = self.pids
+        if pids is None:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(pids[1], signal.SIGKILL)
+        return True
 
 
 def prepare(program: Path, extra: Mapping[str, str], *, platform: str = sys.platform) -> Launch:
@@ -119,7 +128,8 @@ _OWN = (
 def _private_folder() -> Path:
     global _folder  # noqa: PLW0603 - one folder per process
     with _lock:
-        if _folder is None:
+        # Something may have cleared the temporary folder up since.
+        if _folder is None or not (_folder / "claude").exists():
             _folder = Path(tempfile.mkdtemp(prefix="claude-magic-"))
             atexit.register(_remove, _folder, os.getpid())
             launcher = _folder / "claude"

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_magic.errors import SessionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from concurrent.futures import Future
 
 T = TypeVar("T")
+
+#: So many processes start at once.
+MAX_STARTS = 2
 
 
 class LoopThread:
@@ -24,7 +28,9 @@ class LoopThread:
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = _new_event_loop()
+        #: Held while a process starts: on a small machine more than two slow each other down.
+        self.starts = asyncio.Semaphore(MAX_STARTS)
         self._thread = threading.Thread(target=self._serve, name="claude-magic-loop", daemon=True)
         self._thread.start()
 
@@ -32,9 +38,35 @@ class LoopThread:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
+    def check_elsewhere(self) -> None:
+        """Raise a SessionError if the caller is the loop thread, which must not wait for itself."""
+        if threading.current_thread() is self._thread:
+            raise SessionError(
+                "A blocking session call was made on claude-magic's own loop thread; "
+                "use the a… form, such as `await session.aconnect()`.",
+            )
+
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine on the loop and return its future."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def start(self, begin: Callable[[], asyncio.Task[T]]) -> Future[T]:
+        """Have the loop begin a task, in the order of the calls, and return its future.
+
+        Cancelling the future, or leaving it, does not touch the task.
+        """
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()
+
+        def settle(task: asyncio.Task[T]) -> None:
+            error = asyncio.CancelledError() if task.cancelled() else task.exception()
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(task.result())
+
+        self.call_soon(lambda: begin().add_done_callback(settle))
+        return future
 
     def call_soon(self, callback: Callable[..., object], *arguments: object) -> None:
         """Have the loop call `callback`, in the order of the calls."""
@@ -59,10 +91,7 @@ class LoopThread:
         """
         if threading.current_thread() is self._thread:
             coroutine.close()
-            raise SessionError(
-                "A blocking session call was made on claude-magic's own loop thread; "
-                "use the a… form, such as `await session.aconnect()`.",
-            )
+            self.check_elsewhere()
         future = self.submit(coroutine)
         try:
             return future.result(timeout_s)
@@ -72,7 +101,15 @@ class LoopThread:
             raise
 
 
-_lock = threading.Lock()
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        # ipykernel 6 sets a policy whose loops cannot start processes.
+        return asyncio.ProactorEventLoop()
+    return asyncio.new_event_loop()
+
+
+# Re-entrant: the garbage collector may run a session's finalizer while this thread holds it.
+_lock = threading.RLock()
 _thread: LoopThread | None = None
 
 
@@ -85,10 +122,15 @@ def loop_thread() -> LoopThread:
         return _thread
 
 
+def running_loop_thread() -> LoopThread | None:
+    """Return this process's loop thread if there is one already."""
+    return _thread
+
+
 def _forget_after_fork() -> None:
     """Drop the parent's loop: its thread does not exist in a forked child."""
     global _lock, _thread  # noqa: PLW0603
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     _thread = None
 
 

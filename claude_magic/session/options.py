@@ -48,6 +48,12 @@ class SessionOptions:
     environment
         Variables for Claude Code on top of what it inherits, which is a short list and no secret
         but the API credential.
+    deadline_s
+        How long a turn may take before it is stopped, in seconds above 0; None for as long as it
+        takes.
+    budget_usd
+        What a process of the session may cost before it answers no more, in US dollars above 0;
+        None for no limit.
     keep_transcript
         Whether Claude Code keeps the conversation on disk. Without it nothing is left behind, and
         a process that goes away takes the conversation with it.
@@ -69,6 +75,8 @@ class SessionOptions:
     allowed_tools: tuple[str, ...] = ()
     permission_mode: PermissionMode = "default"
     environment: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
+    deadline_s: float | None = None
+    budget_usd: float | None = None
     keep_transcript: bool = True
     label: str | None = None
 
@@ -81,11 +89,16 @@ class SessionOptions:
         _check_choice("permission_mode", self.permission_mode, PermissionMode)
         if self.cwd is not None:
             cwd = Path(self.cwd).expanduser()
-            if not cwd.is_dir():
+            if not str(self.cwd).strip() or not cwd.is_dir():
                 raise OptionError("cwd", str(self.cwd), "a directory that exists")
-            object.__setattr__(self, "cwd", cwd)
+            # The kernel may change its directory; what Claude may look at must not move with it.
+            object.__setattr__(self, "cwd", cwd.resolve())
         for name in ("tools", "allowed_tools"):
             object.__setattr__(self, name, _names(name, getattr(self, name)))
+        for name in ("deadline_s", "budget_usd"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, (int, float)) or not value > 0):
+                raise OptionError(name, value, "a number above 0, or None")
         for variable, text in self.environment.items():
             if not isinstance(variable, str) or not isinstance(text, str):
                 raise OptionError("environment", {variable: text}, "names and values that are text")

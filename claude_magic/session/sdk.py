@@ -11,7 +11,7 @@ import shutil
 import signal
 import uuid
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -149,9 +149,18 @@ class Client:
         The conversation's id.
     resume
         Whether the conversation exists already.
+    resume_at
+        The id of the answer behind which to go on; None for the end of the conversation.
     """
 
-    def __init__(self, options: SessionOptions, session_id: str, *, resume: bool) -> None:
+    def __init__(
+        self,
+        options: SessionOptions,
+        session_id: str,
+        *,
+        resume: bool,
+        resume_at: str | None = None,
+    ) -> None:
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._denied: deque[PermissionDenied] = deque()
         self._launch = prepare(claude_program(), options.environment)
@@ -159,6 +168,8 @@ class Client:
             ClaudeAgentOptions(
                 session_id=None if resume else session_id,
                 resume=session_id if resume else None,
+                resume_session_at=resume_at,
+                max_budget_usd=options.budget_usd,
                 model=options.model,
                 effort=options.effort,
                 system_prompt=options.system_prompt,
@@ -286,22 +297,27 @@ class Client:
         ConnectionLostError
             If the process is gone or does not answer.
         """
-        try:
+        with _control_request():
             await self._client.interrupt()
-        except ClaudeSDKError as error:
-            raise ConnectionLostError(str(error)) from error
-        except Exception as error:
-            if type(error) is not Exception:
-                raise
-            raise ConnectionLostError(str(error)) from error
+
+    async def ping(self) -> None:
+        """Wait for a sign of life, which takes a millisecond whatever the API does.
+
+        Raises
+        ------
+        ConnectionLostError
+            If the process is gone or does not answer.
+        """
+        with _control_request():
+            await self._client.get_mcp_status()
 
     async def disconnect(self) -> None:
         """Close the process; takes five seconds if a turn is under way, so end that first."""
         await self._client.disconnect()
 
-    def kill(self) -> None:
-        """End the process at once."""
-        self._launch.kill()
+    def kill(self) -> bool:
+        """End the process at once; False where its process id is not known."""
+        return self._launch.kill()
 
     async def _decide(
         self,
@@ -315,6 +331,19 @@ class Client:
         )
         self._denied.append(PermissionDenied(name, arguments, reason))
         return PermissionResultDeny(message=reason)
+
+
+@contextmanager
+def _control_request() -> Iterator[None]:
+    try:
+        yield
+    except ClaudeSDKError as error:
+        raise ConnectionLostError(str(error)) from error
+    except Exception as error:
+        # The SDK raises a bare Exception when a control request is refused or times out.
+        if type(error) is not Exception:
+            raise
+        raise ConnectionLostError(str(error)) from error
 
 
 def claude_program() -> Path:

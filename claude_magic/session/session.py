@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import json
 import os
+import time
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -12,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 from claude_magic.errors import OptionError, SessionClosedError, UsageError
 
 from .conversation import Conversation
-from .loop import loop_thread
+from .loop import loop_thread, running_loop_thread
 from .options import SessionOptions
-from .state import SessionState
 from .turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
     from types import TracebackType
 
     from typing_extensions import Self
 
     from .events import TurnFinished
-    from .state import SessionStatus
+    from .state import SessionState, SessionStatus
     from .turn import Prompt, Told
 
 #: How long the end of the interpreter waits for sessions to close, in seconds. What is left after
@@ -149,18 +151,19 @@ class ClaudeSession:
         Raises
         ------
         UsageError
-            If the prompt is empty.
+            If the prompt is empty, or holds what is not JSON.
         SessionClosedError
             If the session was closed.
         """
         if not prompt or (isinstance(prompt, str) and not prompt.strip()):
             raise UsageError("The prompt is empty; nothing was sent.")
+        try:
+            json.dumps([prompt, [told.content for told in history]])
+        except TypeError as error:
+            raise UsageError(f"The prompt is not JSON; nothing was sent: {error}") from error
         conversation = self._mine()
-        if self.state is SessionState.CLOSED:
-            raise SessionClosedError(
-                "This session was closed and its context is gone; start a new one.",
-            )
-        turn = Turn(prompt, conversation, history)
+        conversation.check_open()
+        turn = Turn(prompt, conversation, history, keeper=self)
         loop_thread().call_soon(conversation.perform, turn)
         return turn
 
@@ -206,27 +209,32 @@ class ClaudeSession:
 
     def disconnect(self) -> None:
         """Close the process and keep the conversation; a turn under way is stopped."""
-        loop_thread().run(self._mine().park())
+        _wait(self.start_disconnecting())
 
     async def adisconnect(self) -> None:
         """Do as `disconnect` does, on any event loop."""
-        await asyncio.wrap_future(loop_thread().submit(self._mine().park()))
+        await asyncio.wrap_future(self.start_disconnecting())
 
     def close(self) -> None:
         """End the session and its context; a turn under way is stopped; twice is harmless."""
-        loop_thread().run(self._mine().close())
+        _wait(self.start_closing())
 
     async def aclose(self) -> None:
         """Do as `close` does, on any event loop."""
-        await asyncio.wrap_future(loop_thread().submit(self._mine().close()))
+        await asyncio.wrap_future(self.start_closing())
 
-    def start_disconnecting(self) -> None:
-        """Disconnect in the background and return at once."""
-        loop_thread().submit(self._mine().park())
+    def start_disconnecting(self) -> Future[None]:
+        """Disconnect in the background and return at once; the future tells when it is done.
 
-    def start_closing(self) -> None:
-        """Close in the background and return at once."""
-        loop_thread().submit(self._mine().close())
+        It is carried through, also where the future is cancelled.
+        """
+        conversation, asked_s = self._mine(), time.monotonic()
+        return loop_thread().start(lambda: conversation.park(asked_s))
+
+    def start_closing(self) -> Future[None]:
+        """Close in the background and return at once, as `start_disconnecting` does."""
+        conversation, asked_s = self._mine(), time.monotonic()
+        return loop_thread().start(lambda: conversation.close(asked_s))
 
     def __enter__(self) -> Self:
         self.connect()
@@ -256,15 +264,23 @@ class ClaudeSession:
         return f"<ClaudeSession {self.session_id[:8]} {self.state.value}>"
 
 
+def _wait(ended: Future[None]) -> None:
+    loop_thread().check_elsewhere()
+    ended.result()
+
+
 def _close_unseen(conversation: Conversation, process_id: int) -> None:
     """Close a conversation whose session was forgotten. Any thread, at any time."""
-    if os.getpid() == process_id and conversation.status.state is not SessionState.CLOSED:
-        loop_thread().submit(conversation.close())
+    # No new thread is started here: the garbage collector calls at any time.
+    loop = running_loop_thread()
+    if loop is not None and os.getpid() == process_id:
+        asked_s = time.monotonic()
+        loop.start(lambda: conversation.close(asked_s))
 
 
 async def _close_all() -> None:
     await asyncio.gather(
-        *(conversation.close() for conversation in list(_open)),
+        *(conversation.close(time.monotonic()) for conversation in list(_open)),
         return_exceptions=True,
     )
 

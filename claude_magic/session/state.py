@@ -50,7 +50,7 @@ _SENTENCES = {
     SessionState.READY: "Waiting for a prompt.",
     SessionState.BUSY: "Answering.",
     SessionState.INTERRUPTING: "Stopping the answer.",
-    SessionState.LOST: "Claude Code went away; the next prompt resumes the conversation.",
+    SessionState.LOST: "Claude Code is not running; the next prompt starts it again.",
     SessionState.PARKED: "Disconnected; the next prompt resumes the conversation.",
     SessionState.CLOSED: "Closed; its context is gone.",
 }
@@ -108,6 +108,10 @@ class SessionStatus:
         The model that answered last, or the one asked for, or None while neither is known.
     label
         What stands behind the API where it is not Claude, such as "scripted replies".
+    tools
+        The tools that Claude has.
+    cwd
+        The directory that it works in; None for that of the process.
     turns
         Prompts answered so far.
     usage
@@ -122,5 +126,7 @@ class SessionStatus:
     reason: str = ""
     model: str | None = None
     label: str | None = None
+    tools: tuple[str, ...] = ()
+    cwd: str | None = None
     turns: int = 0
     cost_usd: float = 0.0

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import time
-import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from claude_magic.errors import SessionError
 
-from .events import TextDelta, TextWithdrawn, TurnFailed, TurnFinished
+from .events import TextDelta, TextWithdrawn, ToolStarted, TurnFailed, TurnFinished
 from .loop import loop_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from .events import Event
+
+_logger = logging.getLogger(__name__)
 
 Prompt: TypeAlias = "str | Sequence[Mapping[str, Any]]"
 
@@ -60,13 +63,20 @@ class Turn:
         The conversation that performs the turn.
     history
         What was said before, where the session itself has not heard it.
+    keeper
+        What must not be forgotten before the turn has settled: the session that it was sent to.
     """
 
-    def __init__(self, prompt: Prompt, owner: TurnOwner, history: Sequence[Told] = ()) -> None:
+    def __init__(
+        self,
+        prompt: Prompt,
+        owner: TurnOwner,
+        history: Sequence[Told] = (),
+        keeper: object = None,
+    ) -> None:
         self.prompt = prompt
         self.history = tuple(history)
-        #: The id under which Claude Code knows the prompt.
-        self.id = str(uuid.uuid4())
+        self._keeper = keeper
         #: `time.monotonic()` when the turn was made.
         self.created_s = time.monotonic()
         self._owner = owner
@@ -78,6 +88,17 @@ class Turn:
     def text(self) -> str:
         """The answer so far: its text blocks, with an empty line between them."""
         return "\n\n".join(text for text in self._blocks.copy().values() if text)
+
+    @property
+    def acted(self) -> bool:
+        """Whether a tool was started, so that asking again might do something twice."""
+        return any(isinstance(event, ToolStarted) for event in self._events)
+
+    def withdraw(self) -> None:
+        """Take back what was said, because the prompt is asked again. Loop thread only."""
+        for block, text in self._blocks.items():
+            if text:
+                self.publish(TextWithdrawn(block))
 
     @property
     def settled(self) -> bool:
@@ -92,9 +113,9 @@ class Turn:
         loop_thread().call_soon(self._subscribe, listener)
 
     def _subscribe(self, listener: Callable[[Event], object]) -> None:
-        for event in self._events:
-            listener(event)
         self._listeners.append(listener)
+        for event in self._events:
+            self._call(listener, event)
 
     def publish(self, event: Event) -> None:
         """Record an event and tell the listeners. Loop thread only; nothing follows the last."""
@@ -103,8 +124,19 @@ class Turn:
         elif isinstance(event, TextWithdrawn):
             self._blocks[event.block] = ""
         self._events.append(event)
-        for listener in self._listeners:
+        for listener in list(self._listeners):
+            self._call(listener, event)
+        if self.settled:
+            self._keeper = None
+
+    def _call(self, listener: Callable[[Event], object], event: Event) -> None:
+        try:
             listener(event)
+        except Exception:
+            # Whoever looks on must not be able to stop the session.
+            _logger.exception("A listener of the turn raised and is not called again.")
+            if listener in self._listeners:
+                self._listeners.remove(listener)
 
     def interrupt(self) -> None:
         """Stop the turn; what was answered until then stays in the conversation. Any thread."""
@@ -157,7 +189,7 @@ class Turn:
         arrivals: asyncio.Queue[Event] = asyncio.Queue()
 
         def forward(event: Event) -> None:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop was closed with the turn still under way
                 loop.call_soon_threadsafe(arrivals.put_nowait, event)
 
         self.subscribe(forward)

@@ -12,7 +12,7 @@ import traitlets
 from claude_magic.errors import ClaudeMagicError, UsageError
 from claude_magic.session import SessionState
 
-from .status_text import paid_usd, status_text
+from .status_text import paid_usd, permissions, status_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +62,7 @@ def panel_state(status: SessionStatus) -> dict[str, Any]:
         "output_tokens": status.usage.output_tokens,
         "cached_tokens": status.usage.cache_read_tokens,
         "cost_usd": paid_usd(status),
+        "permissions": permissions(status),
         "actions": possible_actions(status.state),
     }
 

@@ -29,6 +29,7 @@ def status_text(status: SessionStatus) -> str:
         ("answers", status.label or ""),
         ("model", status.model or ""),
         ("session", status.session_id),
+        ("may use", permissions(status)),
         ("turns", f"{status.turns:,}" if status.turns else ""),
     ]
     if usage.input_tokens or usage.output_tokens:
@@ -38,6 +39,12 @@ def status_text(status: SessionStatus) -> str:
     if cost_usd > 0:
         rows.append(("cost", f"${cost_usd:,.4f}"))
     return "\n".join(f"{name:<13}{_one_line(text)}" for name, text in rows if text)
+
+
+def permissions(status: SessionStatus) -> str:
+    """Say which tools Claude has, and where."""
+    where = status.cwd or "the working directory"
+    return f"{', '.join(status.tools)} in {where}" if status.tools else "no tools"
 
 
 def paid_usd(status: SessionStatus) -> float:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from pydantic import ValidationError
-from support.processes import wait_until_gone
+from support.processes import carriers, wait_until_gone
 
 from claude_magic import ClaudeCodeChatModel
+from claude_magic.chat_model.places import MAX_PROCESSES
 from claude_magic.errors import RateLimitError, UsageError
 from claude_magic.tape import Failure, Reply
 
@@ -213,3 +216,55 @@ def test_unknown_parameters_are_refused(connected: Any) -> None:
     with pytest.raises(UsageError, match="use_continuous_session"):
         ClaudeCodeChatModel().connect()
     assert not connected.requests
+
+
+def test_a_system_message_may_come_first_in_a_connected_session(
+    continuous: ClaudeCodeChatModel,
+    connected: Any,
+) -> None:
+    brief = SystemMessage("Be brief.")
+    first = continuous.invoke([brief, HumanMessage("a")])
+    continuous.invoke([brief, HumanMessage("a"), first, HumanMessage("b")])
+    assert "Be brief." in connected.requests[-1].system
+    with pytest.raises(UsageError, match="system message"):
+        continuous.invoke([SystemMessage("Be long."), HumanMessage("c")])
+    assert len(connected.requests) == 2
+
+
+def test_a_copy_has_a_conversation_of_its_own(continuous: ClaudeCodeChatModel) -> None:
+    continuous.invoke("I am Ada.")
+    for twin in (
+        copy.copy(continuous),
+        copy.deepcopy(continuous),
+        continuous.model_copy(),
+        pickle.loads(pickle.dumps(continuous)),  # noqa: S301 - our own
+    ):
+        assert twin.session is None
+        assert twin.invoke("Who am I?").text == "You said: Who am I?"
+        twin.disconnect()
+    assert continuous.invoke("Who am I?").text == "You said: I am Ada. / Who am I?"
+
+
+def test_a_batch_does_not_start_a_process_for_each_prompt(connected: Any) -> None:
+    peak: list[int] = []
+
+    def reply(request: Any) -> Reply:
+        peak.append(len(carriers(f"ANTHROPIC_BASE_URL={connected.server.url}")))
+        return Reply.of(request.prompt)
+
+    connected.replies[:] = [reply] * 10
+    answers = asyncio.run(ClaudeCodeChatModel().abatch([str(number) for number in range(10)]))
+    assert [answer.text for answer in answers] == [str(number) for number in range(10)]
+    # A place has a Claude Code and a supervisor, which carries the same variable.
+    assert max(peak) <= 2 * MAX_PROCESSES
+
+
+def test_a_failed_call_is_not_remembered(continuous: ClaudeCodeChatModel, connected: Any) -> None:
+    first = continuous.invoke("a")
+    connected.replies.append(
+        Failure(429, "rate_limit_error", "slow down", {"x-should-retry": "false"}),
+    )
+    messages = [HumanMessage("a"), first, HumanMessage("b")]
+    with pytest.raises(RateLimitError):
+        continuous.invoke(messages)
+    assert continuous.invoke(messages).text.endswith("b")

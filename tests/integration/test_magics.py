@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +64,10 @@ def test_a_disconnected_session_goes_on_with_its_context(kernel: Kernel) -> None
         "%claude and %%claude and !ls",
         "first\n\n  indented\n\ttabbed\\ \\n backslash",
         "Übung № 5 — ∑ 🦊",
+        ">>> print(1)\n1\n>>> print(2)",
+        "In [1]: print(1)\nOut[1]: 1",
+        "%claude What is my name?\n%%claude and this?",
+        "trailing spaces  \n\n  and an indented end?",
     ],
 )
 def test_a_body_reaches_the_model_as_it_was_written(
@@ -109,6 +115,9 @@ def test_a_dash_before_a_prompt_is_possible(kernel: Kernel, kernel_api: Any) -> 
         ("%claude_reset now", "takes no options"),
         ("%claude_connect --effort huge", "huge"),
         ("%claude_connect --cwd /does/not/exist", "/does/not/exist"),
+        ("%claude_connect --tools ''", "tools"),
+        ("%claude_connect --model ''", "model"),
+        ("%claude_connect --demo --live", "exclude each other"),
     ],
 )
 def test_bad_input_is_a_usage_error_and_nothing_is_sent(
@@ -307,3 +316,50 @@ def test_the_demo_is_entered_on_request_only_and_says_so(
     assert ran.status == "error"
     assert ran.error_name == "TapeMissError"
     assert "What is my name?" in ran.error
+
+
+def test_the_bodies_of_other_magics_are_left_alone(kernel: Kernel) -> None:
+    line = "%claude What is my name?"
+    kernel.run(f"%%writefile written.txt\n{line}\n")
+    assert (kernel.folder / "written.txt").read_text() == f"{line}\n"
+    ran = kernel.run(f'text = """\n{line}\n"""\nprint(text.strip())')
+    assert ran.stdout == f"{line}\n"
+
+
+def test_a_new_option_leaves_the_others_as_they_were(kernel: Kernel) -> None:
+    options = "o = claude_magic.current_session().options; print(o.tools, o.effort)"
+    kernel.run("import claude_magic\n%claude_connect --tools none")
+    kernel.run("%claude_connect --effort low")
+    assert kernel.run(options).stdout == "() low\n"
+    kernel.run("%claude_connect --tools Read,Glob,Grep")
+    assert kernel.run(options).stdout == "('Read', 'Glob', 'Grep') low\n"
+
+
+def test_loading_twice_keeps_the_conversation(kernel: Kernel) -> None:
+    kernel.run("%%claude\nMy name is Ada.")
+    assert kernel.run("claude_magic.load_ipython_extension(get_ipython())").status == "ok"
+    ran = kernel.run("%%claude\nWhat is my name?")
+    assert ran.answers[-1] == "You said: My name is Ada. / What is my name?"
+
+
+def test_a_second_interrupt_does_not_wait_and_keeps_the_text(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    kernel.run("%%claude\nHello")
+    _, claude = (int(pid) for pid in kernel.run(_PIDS).stdout.strip("()\n").split(","))
+    kernel_api.replies.append(Reply.of(Text("Once upon a time "), Hold(threading.Event())))
+    seen: list[str] = []
+
+    def stop(message: dict[str, Any]) -> None:
+        if "Once upon" in message["content"].get("data", {}).get("text/markdown", "") and not seen:
+            os.kill(claude, signal.SIGSTOP)  # it will not hear the first interrupt
+            seen.append("stopped")
+            kernel.interrupt()
+            kernel.interrupt()
+
+    ran = kernel.finish(kernel.start("%%claude\nTell me a story."), stop)
+    os.kill(claude, signal.SIGCONT)
+    assert ran.error_name == "TurnInterruptedError"
+    assert "Once upon a time " in ran.answers
+    assert kernel.run("%%claude\nGo on.").status == "ok"

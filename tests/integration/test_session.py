@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
+import shutil
 import signal
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -15,22 +20,33 @@ from claude_magic import ClaudeSession, SessionState
 from claude_magic.errors import (
     ApiError,
     AuthenticationError,
+    ConnectionLostError,
     OptionError,
     OverloadedError,
     RateLimitError,
+    RestartLimitError,
     SessionClosedError,
     SessionError,
     StartError,
     TurnInterruptedError,
+    TurnLimitError,
+    TurnTimeoutError,
     UsageError,
 )
-from claude_magic.session import TextDelta, TextWithdrawn, Told, TurnFinished, TurnStarted, sdk
+from claude_magic.session import (
+    TextDelta,
+    TextWithdrawn,
+    Told,
+    TurnFinished,
+    TurnStarted,
+    guard,
+    sdk,
+)
 from claude_magic.session.loop import loop_thread
-from claude_magic.tape import Cut, Failure, Hold, Reply, Text
+from claude_magic.tape import Cut, Failure, Hold, Reply, Text, ToolUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from claude_magic import SessionStatus
 
@@ -368,3 +384,205 @@ def test_the_costs_of_turns_add_up_also_across_a_resume(session: ClaudeSession) 
     costs.append(session.ask("Hello").cost_usd)
     assert all(cost > 0 for cost in costs)
     assert session.status.cost_usd == pytest.approx(sum(costs))
+
+
+def test_an_abandoned_disconnect_is_carried_through(session: ClaudeSession) -> None:
+    session.ask("My name is Ada.")
+    pids = list(session.pids or ())
+
+    async def leave() -> None:
+        leaving = asyncio.create_task(session.adisconnect())
+        await asyncio.sleep(0)
+        leaving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await leaving
+
+    asyncio.run(leave())
+    assert wait_until_gone(pids, within_s=5) == []
+    assert session.ask("Who?").text == "You said: My name is Ada. / Who?"
+
+
+def test_a_prompt_right_behind_a_disconnect_waits_for_it(session: ClaudeSession) -> None:
+    for number in range(5):
+        session.start_disconnecting()
+        assert session.ask(str(number)).text.endswith(str(number))
+
+
+def test_connecting_and_ending_at_once_leave_no_process(connected: Any) -> None:
+    for _ in range(5):
+        session = ClaudeSession()
+        session.start_connecting()
+        session.start_disconnecting()
+        session.start_connecting()
+        closed = session.start_closing()
+        session.start_disconnecting()
+        closed.result(20)
+        assert session.state is SessionState.CLOSED
+        assert session.pids is None
+
+
+def test_a_disconnect_while_connecting_is_told_to_who_waits(connected: Any) -> None:
+    async def connect() -> None:
+        session = ClaudeSession()
+        waiting = asyncio.create_task(session.aconnect())
+        await asyncio.sleep(0)
+        await session.adisconnect()
+        with pytest.raises(StartError, match="disconnected"):
+            await waiting
+        await session.aclose()
+
+    asyncio.run(connect())
+
+
+def test_a_session_whose_transcript_is_missing_starts_again(connected: Any) -> None:
+    with ClaudeSession(keep_transcript=False) as session:
+        session.ask("a")
+        session.disconnect()
+        assert session.ask("b").text == "You said: b"
+        assert session.pids is not None
+        os.kill(session.pids[1], signal.SIGKILL)
+        assert session.ask("c").text == "You said: c"
+
+
+def test_a_prompt_killed_on_its_way_is_asked_again(session: ClaudeSession, connected: Any) -> None:
+    session.ask("a")
+    connected.replies.append(Reply.of(Text("half "), Hold(threading.Event())))
+    turn = session.send("b")
+    events: list[Any] = []
+    for event in turn:
+        if isinstance(event, TextDelta) and not any(isinstance(e, TextDelta) for e in events):
+            assert session.pids is not None
+            os.kill(session.pids[1], signal.SIGKILL)
+        events.append(event)
+    assert _read(events) == {0: "You said: a / b"}
+    assert turn.result().recovered
+    assert session.ask("c").text == "You said: a / b / c"
+
+
+def test_what_a_tool_did_is_not_done_again(
+    connected: Any,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "notes.txt").write_text("quokka")
+    with ClaudeSession(tools=["Read"], cwd=tmp_path) as session:
+        session.ask("a")
+        connected.replies += [
+            Reply.of(ToolUse("Read", {"file_path": str(tmp_path / "notes.txt")})),
+            Reply.of(Text("It says "), Hold(threading.Event())),
+        ]
+        turn = session.send("b")
+
+        def kill(event: object) -> None:
+            if isinstance(event, TextDelta) and session.pids:
+                os.kill(session.pids[1], signal.SIGKILL)
+
+        turn.subscribe(kill)
+        with pytest.raises(ConnectionLostError, match="SIGKILL"):
+            turn.result()
+        started = next(iter(session.send("c")))
+        assert isinstance(started, TurnStarted)
+        assert started.recovered
+
+
+def test_a_frozen_process_is_replaced_and_the_answer_comes(
+    session: ClaudeSession,
+    connected: Any,
+) -> None:
+    session.ask("a")
+    assert session.pids is not None
+    os.kill(session.pids[1], signal.SIGSTOP)
+    began = time.monotonic()
+    assert session.ask("b").text == "You said: a / b"
+    elapsed_s = time.monotonic() - began
+    print(f"frozen process: answer after {elapsed_s:.1f} s")  # noqa: T201 - the figure
+    assert elapsed_s < 10
+
+
+def test_what_always_dies_is_left_alone_in_the_end(session: ClaudeSession, connected: Any) -> None:
+    session.ask("a")
+
+    def die(request: Any) -> Reply:
+        assert session.pids is not None
+        os.kill(session.pids[1], signal.SIGKILL)
+        return Reply.of(Hold(threading.Event()))
+
+    connected.replies[:] = [die] * 20
+    with pytest.raises(RestartLimitError, match="5 times within 3 minutes"):
+        session.ask("b")
+    assert len(connected.requests) == 7
+    assert session.state is SessionState.LOST
+
+
+def test_a_turn_may_have_a_deadline(connected: Any) -> None:
+    connected.replies.append(Reply.of(Text("Well, "), Hold(threading.Event())))
+    with ClaudeSession(deadline_s=1.0) as session:
+        with pytest.raises(TurnTimeoutError, match="within 1 s") as caught:
+            session.ask("a")
+        assert caught.value.partial_text.strip() == "Well,"
+        assert session.ask("b").text.endswith("b")
+
+
+def test_a_budget_ends_in_a_clear_error(connected: Any) -> None:
+    with ClaudeSession(budget_usd=0.000_001) as session:
+        with contextlib.suppress(TurnLimitError):
+            session.ask("a")
+        with pytest.raises(TurnLimitError, match=r"\d"):
+            session.ask("b")
+
+
+def test_a_listener_that_raises_does_not_stop_the_session(
+    session: ClaudeSession,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("made up")
+
+    session.subscribe(fail)
+    turn = session.send("a")
+    turn.subscribe(fail)
+    assert turn.result().text == "You said: a"
+    assert session.ask("b").text == "You said: a / b"
+    assert "made up" in caplog.text
+
+
+def test_a_prompt_that_is_not_json_is_refused(session: ClaudeSession, connected: Any) -> None:
+    with pytest.raises(UsageError, match="not JSON"):
+        session.send([{"type": "text", "text": b"x"}])
+    assert session.ask("a").text == "You said: a"
+
+
+def test_a_turn_keeps_its_session(connected: Any) -> None:
+    assert ClaudeSession().send("a").result().text == "You said: a"
+
+
+def test_a_first_start_that_failed_is_no_recovery(connected: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    session = ClaudeSession(cwd=folder)
+    folder.rmdir()
+    with pytest.raises(StartError):
+        session.connect()
+    folder.mkdir()
+    assert not session.ask("a").recovered
+    session.close()
+
+
+def test_a_relative_directory_stays_where_it_was(
+    connected: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "data" / "data").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    with ClaudeSession(cwd=Path("data")) as session:
+        monkeypatch.chdir(tmp_path / "data")
+        session.ask("a")
+    assert f"{tmp_path / 'data'}\\n" in json.dumps(connected.requests[-1].body)
+
+
+def test_a_cleared_temporary_folder_is_made_again(session: ClaudeSession) -> None:
+    session.ask("a")
+    assert guard._folder is not None  # noqa: SLF001 - what a cleaner of /tmp would find
+    shutil.rmtree(guard._folder)  # noqa: SLF001
+    session.disconnect()
+    assert session.ask("b").text == "You said: a / b"
