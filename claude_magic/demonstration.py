@@ -20,6 +20,7 @@ try:
     import nbformat
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from nbconvert import HTMLExporter
+    from nbformat.reader import NotJSONError
 except ImportError as error:
     raise ClaudeMagicError(
         f"{error.name} is missing; it comes with `pip install 'claude-magic[demo]'`.",
@@ -81,7 +82,10 @@ def demonstrate(
         If a cell fails; what was executed until then is written all the same.
     """
     terminal = _Terminal()
-    document = nbformat.read(notebook, as_version=4)
+    try:
+        document = nbformat.read(notebook, as_version=4)
+    except (OSError, NotJSONError) as error:
+        raise ClaudeMagicError(f"{notebook} is not a notebook: {error}") from error
     places = [place for place, cell in enumerate(document.cells) if cell.cell_type == "code"]
 
     def announce(cell: NotebookNode, cell_index: int) -> None:

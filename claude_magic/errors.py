@@ -155,12 +155,13 @@ class TurnInterruptedError(TurnError):
     """The reader stopped the turn; what was answered until then stays in the conversation."""
 
     def __init__(self, partial_text: str = "", *, sent: bool = True) -> None:
-        super().__init__(
-            "Stopped. What Claude had said until then stays in the conversation."
-            if sent
-            else "Stopped before the prompt was sent.",
-            partial_text,
-        )
+        if not sent:
+            told = "Stopped before the prompt was sent."
+        elif partial_text:
+            told = "Stopped. What Claude had said until then stays in the conversation."
+        else:
+            told = "Stopped before an answer came."
+        super().__init__(told, partial_text)
         self.sent = sent
 
 
@@ -201,9 +202,13 @@ class ApiError(TurnError):
     remedy = "Run the cell again."
 
     def __init__(self, message: str, status: int | None = None, partial_text: str = "") -> None:
-        where = f"The API answered {status}" if status is not None else "The API was not reached"
-        super().__init__(f"{where}: {message.rstrip('. ')}. {self.remedy}", partial_text)
+        super().__init__(
+            f"{self._cause(status)}{message.rstrip('. ')}. {self.remedy}", partial_text
+        )
         self.status = status
+
+    def _cause(self, status: int | None) -> str:
+        return f"The API answered {status}: " if status is not None else "The API was not reached: "
 
 
 class AuthenticationError(ApiError):
@@ -237,8 +242,11 @@ class TapeMissError(ApiError):
 
     remedy = (
         "A tape answers what is on it and nothing else: the demo's has the example notebooks, run"
-        " from their beginning. `%claude_connect --live` leaves a demo that was entered with --demo"
+        " from their beginning. `%claude_connect --live` leaves a demo that was entered with --demo."
     )
+
+    def _cause(self, status: int | None) -> str:  # noqa: ARG002 - no API has answered
+        return ""
 
 
 class TapeError(ClaudeMagicError):

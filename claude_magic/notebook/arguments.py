@@ -8,6 +8,8 @@ take quotes and dashes of a prompt for its own.
 from __future__ import annotations
 
 import re
+from argparse import ArgumentTypeError
+from keyword import iskeyword
 from typing import TYPE_CHECKING
 
 from claude_magic.errors import UsageError
@@ -93,9 +95,9 @@ def variable_name(text: str) -> str:
 
     Raises
     ------
-    ValueError
+    argparse.ArgumentTypeError
         If it cannot; argparse makes a usage error of it.
     """
-    if not text.isidentifier():
-        raise ValueError(text)
+    if not text.isidentifier() or iskeyword(text):
+        raise ArgumentTypeError(f"{text!r} cannot be the name of a variable")
     return text

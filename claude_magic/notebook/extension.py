@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from IPython.core.getipython import get_ipython
@@ -46,6 +47,7 @@ def unload(shell: InteractiveShell) -> None:
         return
     atexit.unregister(_close_at_exit)
     magics.close()
+    sys.stdout.write("The conversation of this kernel has ended.\n")
     shell.input_transformers_cleanup.remove(keep_verbatim)
     del shell.magics_manager.registry[ClaudeMagics.__name__]
     for kind, names in ClaudeMagics.magics.items():

@@ -13,8 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_magic.errors import (
+    ApiError,
+    AuthenticationError,
     ClaudeMagicError,
     ConnectionLostError,
+    NotLoggedInError,
     SessionClosedError,
     SessionError,
     StartError,
@@ -89,6 +92,7 @@ class _Asking:
     began: asyncio.Event = field(default_factory=asyncio.Event)
     answering: bool = False
     timed_out: bool = False
+    refused: int | None = None
     cost_usd: float = 0.0
 
 
@@ -303,7 +307,7 @@ class Conversation:
                     raise
                 turn.withdraw()
         if result.error is not None:
-            raise self._failure(turn, asking, result.error)
+            raise result.error
         return TurnFinished(
             text=turn.text,
             usage=result.usage,
@@ -315,9 +319,16 @@ class Conversation:
             recovered=recovered,
         )
 
-    def _failure(self, turn: Turn, asking: _Asking, error: ClaudeMagicError) -> ClaudeMagicError:
-        if asking.timed_out and isinstance(error, TurnInterruptedError):
-            error = TurnTimeoutError(self.options.deadline_s or 0.0)
+    def _failure(self, asking: _Asking, error: ClaudeMagicError | None) -> ClaudeMagicError | None:
+        """Say why a turn has no complete answer: an interrupt may have been of our own making."""
+        turn = asking.turn
+        if isinstance(error, TurnInterruptedError):
+            if asking.refused is not None:
+                error = AuthenticationError("the credential was not accepted", asking.refused)
+            elif asking.timed_out:
+                error = TurnTimeoutError(self.options.deadline_s or 0.0)
+            else:
+                error = TurnInterruptedError(turn.text)
         if isinstance(error, TurnError):
             error.partial_text = turn.text
         return error
@@ -473,6 +484,14 @@ class Conversation:
             case _:
                 if asking is not None and asking.answering and asking.wanted:
                     asking.turn.publish(observation)
+                    self._stop_if_refused(asking, observation)
+
+    def _stop_if_refused(self, asking: _Asking, observation: Observation) -> None:
+        # Claude Code asks ten times, for three minutes, whether the credential is good by now.
+        status = getattr(observation, "status", None)
+        if asking.refused is None and status in {401, 403}:
+            asking.refused = status
+            self.interrupt(asking.turn)
 
     def _attribute(self, asking: _Asking, *, ours: bool) -> None:
         if ours and not asking.answering and asking.wanted:
@@ -504,7 +523,10 @@ class Conversation:
             if asking.wanted:
                 # Whoever waits for the result finds the session ready for the next turn.
                 self._asking = None
-                self._move(SessionState.READY)
+                error = self._failure(asking, result.error)
+                result = replace(result, error=error)
+                failed = isinstance(error, (ApiError, NotLoggedInError))
+                self._move(SessionState.READY, _first_line(error) if failed else "")
             asking.outcome.set_result(result)
 
     def _lose(self, client: Client, reason: str) -> None:
@@ -570,5 +592,5 @@ class Conversation:
                 await asyncio.wait(self._background)
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: Exception | None) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)

@@ -100,10 +100,11 @@ def prepare(program: Path, extra: Mapping[str, str], *, platform: str = sys.plat
         If the launcher cannot be written.
     """
     if platform == "win32":
-        return Launch(program, dict(extra), None)
+        return Launch(program, {**_quiet(), **extra}, None)
     launcher = _private_folder() / "claude"
     pids = launcher.with_name(f"{uuid.uuid4()}.pids")
     environment = {
+        **_quiet(),
         **extra,
         "CLAUDE_MAGIC_PROGRAM": str(program),
         # The SDK adds variables of its own after this; their names are on the list already.
@@ -117,7 +118,14 @@ def prepare(program: Path, extra: Mapping[str, str], *, platform: str = sys.plat
     return Launch(launcher, environment, pids)
 
 
+def _quiet() -> dict[str, str]:
+    """Return what keeps Claude Code from talking to anybody but the API, unless that was chosen."""
+    name = "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"
+    return {} if name in os.environ else {name: "1"}
+
+
 _OWN = (
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
     "CLAUDE_CODE_ENTRYPOINT",
     "CLAUDE_AGENT_SDK_VERSION",
     "CLAUDE_CODE_SDK_READS_SESSION_STATE",

@@ -111,6 +111,7 @@ def test_a_dash_before_a_prompt_is_possible(kernel: Kernel, kernel_api: Any) -> 
         ("%%claude explain\nHello", "not an option"),
         ("%%claude -o\nHello", "-o needs a value"),
         ("%%claude -o 1x\nHello", "1x"),
+        ("%%claude -o class\nHello", "class"),
         ("%claude --nonsense Hello", "--nonsense is not an option"),
         ("%claude_reset now", "takes no options"),
         ("%claude_connect --effort huge", "huge"),
@@ -241,6 +242,7 @@ def test_without_key_and_login_a_cell_says_what_to_do_in_three_lines(
     assert "claude-magic login" in lines[1]
     assert "ANTHROPIC_API_KEY" in lines[1]
     assert "%claude_connect --demo" in lines[2]
+    assert "no API key and no login" in kernel.run("%claude_status").stdout
     assert not api.server.requests
 
 

@@ -586,3 +586,15 @@ def test_a_cleared_temporary_folder_is_made_again(session: ClaudeSession) -> Non
     shutil.rmtree(guard._folder)  # noqa: SLF001
     session.disconnect()
     assert session.ask("b").text == "You said: a / b"
+
+
+def test_a_refused_key_fails_at_once(session: ClaudeSession, connected: Any) -> None:
+    refuse = Failure(401, "authentication_error", "invalid x-api-key")
+    connected.replies[:] = [refuse] * 20
+    with pytest.raises(AuthenticationError, match="401"):
+        session.ask("Hello")
+    assert len(connected.requests) <= 3
+    assert "401" in session.status.reason
+    connected.replies.clear()
+    assert session.ask("Again").text.endswith("Again")
+    assert not session.status.reason

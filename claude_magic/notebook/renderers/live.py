@@ -92,7 +92,7 @@ class LiveRenderer:
                 self._tell(words.footer(event, self._label))
             case TurnFailed():
                 self.refresh()
-                self._tell(self._label or "Not complete.")
+                self._tell(self._label or ("Not complete." if self._texts else "No answer."))
 
     def _tool(self, event: ToolStarted | ToolFinished | PermissionDenied) -> None:
         if isinstance(event, ToolFinished):
