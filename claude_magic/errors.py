@@ -242,7 +242,7 @@ class TapeMissError(ApiError):
 
     remedy = (
         "A tape answers what is on it and nothing else: the demo's has the example notebooks, run"
-        " from their beginning. `%claude_connect --live` leaves a demo that was entered with --demo."
+        " from their beginning. `%claude_connect --live` leaves a demo that --demo entered."
     )
 
     def _cause(self, status: int | None) -> str:  # noqa: ARG002 - no API has answered
