@@ -404,12 +404,13 @@ class Conversation:
             self._tasks[turn].cancel()
         elif self._client is not None and self.status.state is SessionState.BUSY:
             self._move(SessionState.INTERRUPTING)
-            self._start(self._interrupt(self._client))
+            self._start(self._interrupt(self._client, turn))
 
-    async def _interrupt(self, client: Client) -> None:
+    async def _interrupt(self, client: Client, turn: Turn) -> None:
         """Repeat the interrupt until the turn ends; give up on the process if it does not."""
         deadline = time.monotonic() + INTERRUPT_GRACE_S
-        while (asking := self._asking) is not None and self._client is client:
+        # The turn after this one may be in the line already; it must not be hit.
+        while (asking := self._asking) is not None and asking.turn is turn:
             if time.monotonic() > deadline:
                 await self._end_process(client)
                 return

@@ -53,6 +53,7 @@ function facts(status) {
     const read = `${number(status.input_tokens)} in${cached}`;
     rows.push(["Tokens", `${read}, ${number(status.output_tokens)} out`]);
   }
+  rows.push(["May use", status.permissions]);
   if (status.cost_usd > 0) {
     rows.push(["Cost", `$${status.cost_usd.toFixed(4)}`]);
   }

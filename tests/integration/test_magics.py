@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -242,7 +243,8 @@ def test_without_key_and_login_a_cell_says_what_to_do_in_three_lines(
     assert "claude-magic login" in lines[1]
     assert "ANTHROPIC_API_KEY" in lines[1]
     assert "%claude_connect --demo" in lines[2]
-    assert "no API key and no login" in kernel.run("%claude_status").stdout
+    reason = "import claude_magic; print(claude_magic.current_session().status.reason)"
+    assert "no API key and no login" in kernel.run(reason).stdout
     assert not api.server.requests
 
 
@@ -361,7 +363,9 @@ def test_a_second_interrupt_does_not_wait_and_keeps_the_text(
             kernel.interrupt()
 
     ran = kernel.finish(kernel.start("%%claude\nTell me a story."), stop)
-    os.kill(claude, signal.SIGCONT)
+    with contextlib.suppress(ProcessLookupError):  # taken for frozen and ended by now
+        os.kill(claude, signal.SIGCONT)
     assert ran.error_name == "TurnInterruptedError"
     assert "Once upon a time " in ran.answers
-    assert kernel.run("%%claude\nGo on.").status == "ok"
+    ran = kernel.run("%%claude\nGo on.")
+    assert (ran.status, ran.error) == ("ok", "")

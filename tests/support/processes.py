@@ -30,6 +30,19 @@ def carriers(variable: str) -> list[int]:
     return found
 
 
+def claude_codes(variable: str) -> list[int]:
+    """Return the Claude Code processes, without their supervisors, that hold ``NAME=value``."""
+    found = []
+    for pid in carriers(variable):
+        try:
+            program = Path("/proc", str(pid), "exe").readlink()
+        except OSError:
+            continue
+        if program.name == "claude":
+            found.append(pid)
+    return found
+
+
 def wait_until_gone(pids: list[int], within_s: float) -> list[int]:
     """Wait until processes are gone; return those that are not.
 

@@ -105,6 +105,7 @@ def test_the_front_end_gets_everything_as_json() -> None:
         "output_tokens": 678,
         "cached_tokens": 9000,
         "cost_usd": 0.25,
+        "permissions": "no tools",
         "actions": ["disconnect", "reset"],
     }
 

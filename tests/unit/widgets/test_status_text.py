@@ -13,7 +13,8 @@ def test_a_new_session_says_only_what_is_known() -> None:
     status = SessionStatus(SessionState.NEW, SESSION_ID, Usage())
     assert status_text(status) == (
         "Claude Code  new: Not connected yet; the first prompt connects.\n"
-        f"session      {SESSION_ID}"
+        f"session      {SESSION_ID}\n"
+        "may use      no tools"
     )
 
 
@@ -24,14 +25,17 @@ def test_everything_that_is_known_is_aligned() -> None:
         Usage(input_tokens=12345, output_tokens=678, cache_read_tokens=9000),
         reason="its output ended",
         model="claude-opus-5",
+        tools=("Read", "Grep"),
+        cwd="data",
         turns=3,
         cost_usd=0.01234,
     )
     assert status_text(status) == (
-        "Claude Code  lost: Claude Code went away; the next prompt resumes the conversation.\n"
+        "Claude Code  lost: Claude Code is not running; the next prompt starts it again.\n"
         "reason       its output ended\n"
         "model        claude-opus-5\n"
         f"session      {SESSION_ID}\n"
+        "may use      Read, Grep in data\n"
         "turns        3\n"
         "tokens       12,345 in (9,000 cached), 678 out\n"
         "cost         $0.0123"
