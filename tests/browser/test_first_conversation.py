@@ -55,7 +55,7 @@ def test_the_picture_of_the_readme(open_notebook: OpenNotebook, theme: str) -> N
         "%claude_status",
     )
     notebook.command("apputils:change-theme", theme=f"JupyterLab {theme}")
-    notebook.page.set_viewport_size({"width": 1000, "height": 1010})
+    notebook.page.set_viewport_size({"width": 1000, "height": 1100})
     notebook.command("application:toggle-left-area")
     for cell in range(4):
         notebook.run(cell)
