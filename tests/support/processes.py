@@ -31,7 +31,10 @@ def carriers(variable: str) -> list[int]:
 
 
 def claude_codes(variable: str) -> list[int]:
-    """Return the Claude Code processes, without their supervisors, that hold ``NAME=value``."""
+    """Return the Claude Code processes that hold ``NAME=value``.
+
+    Not their supervisors, and not the helpers that Claude Code starts from its own binary.
+    """
     found = []
     for pid in carriers(variable):
         try:
@@ -40,7 +43,15 @@ def claude_codes(variable: str) -> list[int]:
             continue
         if program.name == "claude":
             found.append(pid)
-    return found
+    return [pid for pid in found if _parent(pid) not in found]
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        stat = Path("/proc", str(pid), "stat").read_text()
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[1])
 
 
 def wait_until_gone(pids: list[int], within_s: float) -> list[int]:
