@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab notebooks pictures test test-pythons test-floors lint clean
+.PHONY: help demo lab notebooks pictures test faults test-pythons test-floors lint clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -26,6 +26,9 @@ notebooks: $(VENV)/.demo  ## run all notebooks on the offline demo and store the
 test: $(VENV)/.test lint  ## install what the tests need and run all of them
 	tests/install-chromium
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+
+faults: $(VENV)/.test  ## break everything as often as the promises say; takes about half an hour
+	CLAUDE_MAGIC_FAULTS=full $(BIN)/python -m pytest tests/integration/faults --timeout 1800 $(PYTEST)
 
 # The browser and the notebooks look the same on every Python; the rest may not.
 PORTABLE := tests/unit tests/integration
