@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 from .events import (
+    BackgroundReply,
     Event,
+    PermissionAsked,
     PermissionDenied,
     RetryScheduled,
     TextDelta,
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "READING_TOOLS",
+    "BackgroundReply",
     "ClaudeSession",
     "Effort",
     "Event",
     "LoopThread",
+    "PermissionAsked",
     "PermissionDenied",
     "PermissionMode",
     "Prompt",

@@ -136,12 +136,57 @@ class ToolFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class PermissionAsked:
+    """A tool needs consent, and whoever decides for the session is asked for it.
+
+    Attributes
+    ----------
+    name
+        The tool.
+    arguments
+        What it would be called with.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PermissionDenied:
-    """A tool that needs a person's consent was not run, because nobody could be asked."""
+    """A tool that needs consent was not run.
+
+    Attributes
+    ----------
+    name
+        The tool.
+    arguments
+        What it would have been called with.
+    reason
+        What Claude is told of it.
+    """
 
     name: str
     arguments: Mapping[str, Any] = field(hash=False)
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundReply:
+    """What Claude said between prompts, when work that it had put in the background ended.
+
+    It answers no prompt. Where none was being answered at the time, the next turn has it as its
+    first event.
+
+    Attributes
+    ----------
+    text
+        What it said, in Markdown; empty if it only took note.
+    cause
+        What ended, as Claude Code says it; empty if it does not.
+    """
+
+    text: str
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +263,9 @@ Event: TypeAlias = (
     | ThinkingDelta
     | ToolStarted
     | ToolFinished
+    | PermissionAsked
     | PermissionDenied
+    | BackgroundReply
     | RetryScheduled
     | TurnFinished
     | TurnFailed

@@ -39,6 +39,8 @@ class SessionOptions:
     cwd
         The directory that Claude Code works in; None for the process's own at the time of
         connecting.
+    extra_directories
+        Directories that Claude may work in besides `cwd`.
     tools
         The tools that exist for the model. Those that only read run unasked inside `cwd`.
     allowed_tools
@@ -60,6 +62,10 @@ class SessionOptions:
     label
         What stands behind the API where it is not Claude, such as ``"scripted replies"``; shown
         wherever the session shows.
+    name
+        What the session is called among others.
+    notebook
+        The notebook that the conversation belongs to, by which it is found again later.
 
     Raises
     ------
@@ -71,6 +77,7 @@ class SessionOptions:
     effort: Effort | None = None
     system_prompt: str | None = None
     cwd: Path | None = None
+    extra_directories: tuple[Path, ...] = ()
     tools: tuple[str, ...] = ()
     allowed_tools: tuple[str, ...] = ()
     permission_mode: PermissionMode = "default"
@@ -79,20 +86,24 @@ class SessionOptions:
     budget_usd: float | None = None
     keep_transcript: bool = True
     label: str | None = None
+    name: str | None = None
+    notebook: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("model", "system_prompt", "label"):
+        for name in ("model", "system_prompt", "label", "name", "notebook"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, str) or not value.strip()):
                 raise OptionError(name, value, "a non-empty text or None")
         _check_choice("effort", self.effort, Effort, optional=True)
         _check_choice("permission_mode", self.permission_mode, PermissionMode)
+        # The kernel may change its directory; what Claude may look at must not move with it.
         if self.cwd is not None:
-            cwd = Path(self.cwd).expanduser()
-            if not str(self.cwd).strip() or not cwd.is_dir():
-                raise OptionError("cwd", str(self.cwd), "a directory that exists")
-            # The kernel may change its directory; what Claude may look at must not move with it.
-            object.__setattr__(self, "cwd", cwd.resolve())
+            object.__setattr__(self, "cwd", _directory("cwd", self.cwd))
+        extra = self.extra_directories
+        if isinstance(extra, (str, Path)) or not hasattr(extra, "__iter__"):
+            raise OptionError("extra_directories", extra, "a list of directories")
+        directories = tuple(_directory("extra_directories", path) for path in extra)
+        object.__setattr__(self, "extra_directories", directories)
         for name in ("tools", "allowed_tools"):
             object.__setattr__(self, name, _names(name, getattr(self, name)))
         for name in ("deadline_s", "budget_usd"):
@@ -121,6 +132,13 @@ def _check_choice(option: str, value: object, choices: Any, *, optional: bool = 
         return
     expected = "one of " + ", ".join(repr(choice) for choice in allowed)
     raise OptionError(option, value, expected + (" or None" if optional else ""))
+
+
+def _directory(option: str, value: str | Path) -> Path:
+    path = Path(value).expanduser()
+    if not str(value).strip() or not path.is_dir():
+        raise OptionError(option, str(value), "a directory that exists")
+    return path.resolve()
 
 
 def _names(option: str, value: object) -> tuple[str, ...]:

@@ -174,6 +174,7 @@ class Client:
                 effort=options.effort,
                 system_prompt=options.system_prompt,
                 cwd=options.cwd,
+                add_dirs=list(options.extra_directories),
                 tools=list(options.tools),
                 allowed_tools=list(options.allowed_tools),
                 permission_mode=options.permission_mode,
