@@ -99,11 +99,11 @@ class SessionOptions:
         # The kernel may change its directory; what Claude may look at must not move with it.
         if self.cwd is not None:
             object.__setattr__(self, "cwd", _directory("cwd", self.cwd))
-        extra = self.extra_directories
-        if isinstance(extra, (str, Path)) or not hasattr(extra, "__iter__"):
-            raise OptionError("extra_directories", extra, "a list of directories")
-        directories = tuple(_directory("extra_directories", path) for path in extra)
-        object.__setattr__(self, "extra_directories", directories)
+        object.__setattr__(
+            self,
+            "extra_directories",
+            _directories("extra_directories", self.extra_directories),
+        )
         for name in ("tools", "allowed_tools"):
             object.__setattr__(self, name, _names(name, getattr(self, name)))
         for name in ("deadline_s", "budget_usd"):
@@ -139,6 +139,12 @@ def _directory(option: str, value: str | Path) -> Path:
     if not str(value).strip() or not path.is_dir():
         raise OptionError(option, str(value), "a directory that exists")
     return path.resolve()
+
+
+def _directories(option: str, value: object) -> tuple[Path, ...]:
+    if isinstance(value, (str, Path)) or not hasattr(value, "__iter__"):
+        raise OptionError(option, value, "a list of directories")
+    return tuple(_directory(option, path) for path in value)
 
 
 def _names(option: str, value: object) -> tuple[str, ...]:
