@@ -7,35 +7,48 @@ import importlib
 import logging
 import os
 import time
-import uuid
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_magic.errors import (
     ApiError,
-    AuthenticationError,
     ClaudeMagicError,
     ConnectionLostError,
     NotLoggedInError,
     SessionClosedError,
     SessionError,
     StartError,
-    TurnError,
     TurnInterruptedError,
-    TurnTimeoutError,
 )
 
-from .events import TurnFailed, TurnFinished, TurnStarted, Usage
+from .asking import Asking
+from .background import Background
+from .events import (
+    BackgroundReply,
+    PermissionAsked,
+    PermissionDenied,
+    RetryScheduled,
+    TurnFailed,
+    TurnFinished,
+    TurnStarted,
+    Usage,
+)
 from .loop import loop_thread
+from .permission import Deny, checked, nobody_to_ask
+from .place import Place, place_to_resume
 from .restarts import RestartBudget
 from .state import TRANSITIONS, SessionState, SessionStatus
 from .transcript import Transcript
+from .watchdog import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from .events import Event
     from .options import SessionOptions
+    from .permission import PermissionAnswer, PermissionCallback, PermissionRequest
+    from .pool import Pool
     from .sdk import Client, Observation, Result
     from .turn import Prompt, Turn
 
@@ -49,51 +62,6 @@ INTERRUPT_EVERY_S = 0.25
 
 #: A turn that has not ended this long after its interrupt is ended with its process, in seconds.
 INTERRUPT_GRACE_S = 5.0
-
-#: While a turn is under way its process is asked for a sign of life this often, in seconds.
-PING_EVERY_S = 1.0
-
-#: A sign of life takes a millisecond, also while the API is silent or a tool runs; a process that
-#: gave none within `PING_TIMEOUT_S` seconds so many times in a row is taken for frozen.
-PING_TIMEOUT_S = 2.0
-PINGS_MISSED = 3
-
-
-@dataclass(eq=False)
-class _Asking:
-    """The wait for the result of one prompt that Claude Code was sent.
-
-    Attributes
-    ----------
-    turn
-        The turn that it belongs to.
-    prompt_id
-        The id under which it was sent.
-    wanted
-        Whether it is the turn's own prompt, which is to be answered; else it is only told.
-    recovered, dropped_turn
-        What the turn is told of the way here.
-    outcome
-        The result, or why there is none.
-    began
-        Set when Claude Code has set out on it; before that an interrupt finds nothing to stop.
-    answering
-        Whether what is being said belongs to this prompt.
-    """
-
-    turn: Turn
-    prompt_id: str
-    wanted: bool = False
-    recovered: bool = False
-    dropped_turn: bool = False
-    outcome: asyncio.Future[Result] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future(),
-    )
-    began: asyncio.Event = field(default_factory=asyncio.Event)
-    answering: bool = False
-    timed_out: bool = False
-    refused: int | None = None
-    cost_usd: float = 0.0
 
 
 class Conversation:
@@ -110,20 +78,38 @@ class Conversation:
     ----------
     options
         What the session was asked for.
+    origin
+        The earlier conversation to go on with, or to branch off; None begins a new one.
+    decide
+        Is asked whether a tool may run that does not run unasked; None denies.
+    pool
+        Where the session finds room for its process; None for as many as there are sessions.
     """
 
-    def __init__(self, options: SessionOptions) -> None:
+    def __init__(
+        self,
+        options: SessionOptions,
+        origin: Place | None = None,
+        decide: PermissionCallback | None = None,
+        pool: Pool | None = None,
+    ) -> None:
         self.options = options
+        self._origin = origin or Place.new()
+        self._callback = decide
+        self._pool = pool
         #: The latest snapshot. Any thread may read it: it is replaced, never changed.
         self.status = SessionStatus(
             SessionState.NEW,
-            session_id=str(uuid.uuid4()),
+            session_id=self._origin.session_id,
             usage=Usage(),
             model=options.model,
             label=options.label or os.environ.get("CLAUDE_MAGIC_LABEL") or None,
             tools=options.tools,
             cwd=str(options.cwd) if options.cwd is not None else None,
+            name=options.name,
         )
+        if self._origin.resumes is not None:
+            self.status = replace(self.status, state=SessionState.PARKED)
         self.listeners: list[Callable[[SessionStatus], object]] = []
         self._client: Client | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -132,13 +118,17 @@ class Conversation:
         self._one_at_a_time = asyncio.Lock()
         self._tasks: dict[Turn, asyncio.Task[None]] = {}
         self._stopped: set[Turn] = set()
-        self._background: set[asyncio.Task[Any]] = set()
-        self._asking: _Asking | None = None
+        self._unwatched: set[asyncio.Task[Any]] = set()
+        self._asking: Asking | None = None
+        self._background = Background()
+        self._overheard: list[BackgroundReply] = []
         self._restarts = RestartBudget()
         # Whether Claude Code has heard anything in this conversation.
         self._spoken = False
-        # The prompt that was under way when the process went away.
+        # The prompt that is under way, or was when the process went away.
         self._cut_off: str | None = None
+        # The last message of the last answer, as the transcript knows it.
+        self._answer_id: str | None = None
         self._dropped_turn = False
         # Claude Code counts the cost of the whole conversation and saves its count when it ends in
         # good order; a resumed process goes on from the saved count.
@@ -159,8 +149,13 @@ class Conversation:
 
     def _tell(self, status: SessionStatus) -> None:
         self.status = status
+        self._look_for_room()
         for listener in list(self.listeners):
             self._call(listener)
+
+    def _look_for_room(self) -> None:
+        if self._pool is not None:
+            self._pool.look()
 
     def _call(self, listener: Callable[[SessionStatus], object]) -> None:
         try:
@@ -179,8 +174,13 @@ class Conversation:
 
     # -- connecting ----------------------------------------------------------------------------
 
-    async def connect(self) -> None:
+    async def connect(self, *, by_hand: bool = False) -> None:
         """Start Claude Code, or resume the conversation; nothing to do where it runs.
+
+        Parameters
+        ----------
+        by_hand
+            Whether somebody asks for it who knows that it went away, and how often.
 
         Raises
         ------
@@ -191,6 +191,8 @@ class Conversation:
         SessionClosedError
             If the session was closed.
         """
+        if by_hand:
+            self._restarts = RestartBudget()
         async with self._lifecycle:
             await self._connected()
 
@@ -219,15 +221,19 @@ class Conversation:
     async def _open(self) -> None:
         client: Client | None = None
         try:
+            if self._pool is not None:
+                await self._pool.make_room(self)
             async with loop_thread().starts:
                 # Importing the SDK takes a second or two; other sessions go on meanwhile.
                 sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
-                resume, resume_at = await self._find_place()
-                session_id = self.status.session_id
-                client = sdk.Client(self.options, session_id, resume=resume, resume_at=resume_at)
+                place = await self._find_place()
+                client = sdk.Client(self.options, place, self._decide)
                 await client.connect()
             self._client = client
-            self._counted_usd = self._saved_usd if resume else 0.0
+            self._background = Background()
+            # A branch counts its own cost from the beginning.
+            resumes = place.resumes == place.session_id
+            self._counted_usd = self._saved_usd if resumes else 0.0
             self._reader = asyncio.create_task(self._read(client))
             self._move(SessionState.READY)
         except asyncio.CancelledError:
@@ -242,27 +248,47 @@ class Conversation:
         self._connecting = None
         if connecting.cancelled():  # perhaps before its first step
             self._move(SessionState.PARKED)
+        if self._client is None:
+            self._leave_room()
 
-    async def _find_place(self) -> tuple[bool, str | None]:
-        """Return whether there is a conversation to resume, and where if not at its end.
+    def _leave_room(self) -> None:
+        if self._pool is not None:
+            self._pool.leave(self)
 
-        A turn that was cut off is dropped: whoever asks again must not find the prompt there twice.
+    async def _find_place(self) -> Place:
+        """Return where the process that starts now begins."""
+        if not self._spoken:
+            return self._origin
+        place = Place.new()
+        if self.options.keep_transcript:
+            transcript = Transcript(self.status.session_id, self.options.environment)
+            place = await asyncio.to_thread(place_to_resume, transcript, self._cut_off)
+        self._dropped_turn |= place.dropped_turn
+        if place.resumes is None:
+            # Nothing of this session was written, or nothing is to be kept of it: it begins again
+            # where it began, under a new id.
+            place = self._begin_again(place)
+        return place
+
+    def _begin_again(self, place: Place) -> Place:
+        self._spoken = False
+        if self._origin.branches:
+            place = replace(self._origin, session_id=place.session_id)
+        self._origin = place
+        self._tell(replace(self.status, session_id=place.session_id))
+        return place
+
+    def branch(self) -> Place:
+        """Return where another session can begin that has this conversation in common with it.
+
+        A turn that is under way is left out.
         """
         if not self._spoken:
-            return False, None
-        transcript = Transcript(self.status.session_id, self.options.environment)
-        resume = self.options.keep_transcript and await asyncio.to_thread(transcript.exists)
-        resume_at: str | None = None
-        cut_off = self._cut_off
-        if resume and cut_off and await asyncio.to_thread(transcript.holds, cut_off):
-            self._dropped_turn = True
-            resume_at = await asyncio.to_thread(transcript.answer_before, cut_off)
-            resume = resume_at is not None
-        if not resume:
-            # Nothing of the conversation was written, or nothing is to be kept of it.
-            self._spoken = False
-            self._tell(replace(self.status, session_id=str(uuid.uuid4())))
-        return resume, resume_at
+            return replace(self._origin, session_id=Place.new().session_id)
+        if self._cut_off is not None and self._answer_id is None:
+            return Place.new()  # its first turn is under way
+        at = self._answer_id if self._cut_off is not None else None
+        return replace(Place.new(), resumes=self.status.session_id, at=at)
 
     # -- turns ---------------------------------------------------------------------------------
 
@@ -286,6 +312,7 @@ class Conversation:
     def _performed(self, turn: Turn, task: asyncio.Task[None]) -> None:
         del self._tasks[turn]
         self._stopped.discard(turn)
+        self._look_for_room()
         if task.cancelled():  # perhaps before its first step
             turn.publish(TurnFailed(TurnInterruptedError(sent=False)))
 
@@ -319,26 +346,12 @@ class Conversation:
             recovered=recovered,
         )
 
-    def _failure(self, asking: _Asking, error: ClaudeMagicError | None) -> ClaudeMagicError | None:
-        """Say why a turn has no complete answer: an interrupt may have been of our own making."""
-        turn = asking.turn
-        if isinstance(error, TurnInterruptedError):
-            if asking.refused is not None:
-                error = AuthenticationError("the credential was not accepted", asking.refused)
-            elif asking.timed_out:
-                error = TurnTimeoutError(self.options.deadline_s or 0.0)
-            else:
-                error = TurnInterruptedError(turn.text)
-        if isinstance(error, TurnError):
-            error.partial_text = turn.text
-        return error
-
-    async def _ask(self, turn: Turn, *, recovered: bool) -> tuple[_Asking, Result]:
+    async def _ask(self, turn: Turn, *, recovered: bool) -> tuple[Asking, Result]:
         """Tell the turn's history, send its prompt and wait for the result."""
         async with self._lifecycle:
             client = await self._connected()
             self._move(SessionState.BUSY)
-            self._asking = asking = _Asking(turn, str(uuid.uuid4()))
+            self._asking = asking = Asking(turn)
         watch = self._start(self._watch(client))
         try:
             # Claude Code takes a told answer together with the prompt after it, and reorders told
@@ -350,15 +363,14 @@ class Conversation:
                 else:
                     await self._send(client, asking, told.content, answers)
                     answers = []
-                    self._asking = asking = _Asking(turn, str(uuid.uuid4()))
+                    self._asking = asking = Asking(turn)
             if turn in self._stopped:
                 raise TurnInterruptedError(sent=False)
             dropped, self._dropped_turn = self._dropped_turn, False
-            self._cut_off = str(uuid.uuid4())
-            self._asking = asking = _Asking(turn, self._cut_off, True, recovered, dropped)  # noqa: FBT003
+            asking = Asking(turn, wanted=True, recovered=recovered, dropped_turn=dropped)
+            self._asking, self._cut_off = asking, asking.prompt_id
             self._set_deadline(asking)
             result = await self._send(client, asking, turn.prompt, answers)
-            self._cut_off = None
         finally:
             watch.cancel()
             self._asking = None
@@ -369,7 +381,7 @@ class Conversation:
     async def _send(
         self,
         client: Client,
-        asking: _Asking,
+        asking: Asking,
         prompt: Prompt,
         answers_before: list[Prompt],
     ) -> Result:
@@ -381,7 +393,7 @@ class Conversation:
             raise
         return await asking.outcome
 
-    def _set_deadline(self, asking: _Asking) -> None:
+    def _set_deadline(self, asking: Asking) -> None:
         if self.options.deadline_s is not None:
             expiry = asyncio.get_running_loop().call_later(
                 self.options.deadline_s,
@@ -390,9 +402,9 @@ class Conversation:
             )
             asking.outcome.add_done_callback(lambda _: expiry.cancel())
 
-    def _expire(self, asking: _Asking) -> None:
+    def _expire(self, asking: Asking) -> None:
         if asking is self._asking:
-            asking.timed_out = True
+            asking.deadline_s = self.options.deadline_s
             self.interrupt(asking.turn)
 
     def interrupt(self, turn: Turn) -> None:
@@ -422,18 +434,8 @@ class Conversation:
             await asyncio.wait([asking.outcome], timeout=INTERRUPT_EVERY_S)
 
     async def _watch(self, client: Client) -> None:
-        """End a process that gives no sign of life while a turn is under way."""
-        missed = 0
-        while missed < PINGS_MISSED:
-            await asyncio.sleep(PING_EVERY_S if not missed else 0)
-            try:
-                await asyncio.wait_for(client.ping(), PING_TIMEOUT_S)
-                missed = 0
-            except asyncio.TimeoutError:
-                missed += 1
-            except ConnectionLostError:
-                return  # the reader sees to that
-        self._start(self._end_process(client))
+        if await frozen(client):
+            self._start(self._end_process(client))
 
     async def _end_process(self, client: Client) -> None:
         """End a process that does not listen any more; the reader then takes note of it."""
@@ -443,8 +445,8 @@ class Conversation:
     def _start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run something that nobody may be waiting for."""
         task = asyncio.create_task(coroutine)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        self._unwatched.add(task)
+        task.add_done_callback(self._unwatched.discard)
         # Callers may have left; then nobody else takes the exception.
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return task
@@ -467,8 +469,8 @@ class Conversation:
         self._lose(client, reason)
 
     def _receive(self, observation: Observation) -> None:
-        """Take one observation; what belongs to no turn of ours is left alone."""
-        from .sdk import Answering, Began, Result  # noqa: PLC0415 - loaded by _open
+        """Take one observation; what belongs to no prompt of ours goes to the background."""
+        from .sdk import Answering, Began, Result, TaskEnded, TasksChanged  # noqa: PLC0415 - loaded
 
         asking = self._asking
         match observation:
@@ -477,28 +479,46 @@ class Conversation:
                     self._tell(replace(self.status, model=observation.model))
                 if asking is not None:
                     asking.began.set()
+            case Answering() if asking is not None:
+                self._attribute(asking, ours=asking.prompt_id in observation.prompts)
             case Answering():
-                if asking is not None:
-                    self._attribute(asking, ours=asking.prompt_id in observation.prompts)
+                pass
             case Result():
                 self._conclude(observation)
+            case TasksChanged():
+                self._background.running = observation.running
+                self._look_for_room()
+            case TaskEnded():
+                self._background.ended(observation.summary)
             case _:
-                if asking is not None and asking.answering and asking.wanted:
-                    asking.turn.publish(observation)
-                    self._stop_if_refused(asking, observation)
+                self._pass_on(observation)
 
-    def _stop_if_refused(self, asking: _Asking, observation: Observation) -> None:
+    def _pass_on(self, event: Event) -> None:
+        asking = self._asking
+        if asking is None or not asking.answering:
+            self._background.hear(event)
+        elif asking.wanted:
+            asking.turn.publish(event)
+            if isinstance(event, RetryScheduled):
+                self._stop_if_refused(asking, event.status)
+
+    def _stop_if_refused(self, asking: Asking, status: int | None) -> None:
         # Claude Code asks ten times, for three minutes, whether the credential is good by now.
-        status = getattr(observation, "status", None)
         if asking.refused is None and status in {401, 403}:
             asking.refused = status
             self.interrupt(asking.turn)
 
-    def _attribute(self, asking: _Asking, *, ours: bool) -> None:
+    def _attribute(self, asking: Asking, *, ours: bool) -> None:
         if ours and not asking.answering and asking.wanted:
+            self._tell_overheard(asking.turn)
             model = self.status.model or ""
             asking.turn.publish(TurnStarted(model, asking.recovered, asking.dropped_turn))
         asking.answering = ours
+
+    def _tell_overheard(self, turn: Turn) -> None:
+        for reply in self._overheard:
+            turn.publish(reply)
+        self._overheard.clear()
 
     def _conclude(self, result: Result) -> None:
         asking = self._asking
@@ -508,8 +528,13 @@ class Conversation:
         interrupted = self.status.state is SessionState.INTERRUPTING
         ours = asking is not None and (
             asking.prompt_id in result.prompts
-            or (not result.prompts and (asking.answering or interrupted))
+            or (not result.prompts and not result.unasked and (asking.answering or interrupted))
         )
+        overheard = self._background.conclude()
+        if result.unasked and not ours and overheard != BackgroundReply(""):
+            self._overheard.append(overheard)
+            if asking is not None and asking.wanted:
+                self._tell_overheard(asking.turn)
         answered = ours and result.error is None and asking is not None and asking.wanted
         self._tell(
             replace(
@@ -517,18 +542,22 @@ class Conversation:
                 turns=self.status.turns + answered,
                 usage=self.status.usage + result.usage,
                 cost_usd=self.status.cost_usd + cost_usd,
+                used_s=time.time() if answered else self.status.used_s,
             ),
         )
         if ours and asking is not None and not asking.outcome.done():
-            asking.cost_usd = cost_usd
-            if asking.wanted:
-                # Whoever waits for the result finds the session ready for the next turn.
-                self._asking = None
-                error = self._failure(asking, result.error)
-                result = replace(result, error=error)
-                failed = isinstance(error, (ApiError, NotLoggedInError))
-                self._move(SessionState.READY, _first_line(error) if failed else "")
-            asking.outcome.set_result(result)
+            self._settle(asking, replace(result, error=asking.failure(result.error)), cost_usd)
+
+    def _settle(self, asking: Asking, result: Result, cost_usd: float) -> None:
+        asking.cost_usd = cost_usd
+        if asking.wanted:
+            # Whoever waits for the result finds the session ready for the next turn.
+            self._asking = None
+            self._cut_off = None
+            self._answer_id = result.answer_id or self._answer_id
+            failed = isinstance(result.error, (ApiError, NotLoggedInError))
+            self._move(SessionState.READY, _first_line(result.error) if failed else "")
+        asking.outcome.set_result(result)
 
     def _lose(self, client: Client, reason: str) -> None:
         """Take note that the process is gone, and clear up after it."""
@@ -539,11 +568,32 @@ class Conversation:
         full_reason = f"{reason}; it said: {said[-1]}" if said else reason
         interrupted = self.status.state is SessionState.INTERRUPTING
         self._move(SessionState.LOST, full_reason)
+        self._leave_room()
         self._start(client.disconnect())
         if self._asking is not None and not self._asking.outcome.done():
             self._asking.outcome.set_exception(
                 TurnInterruptedError() if interrupted else ConnectionLostError(full_reason),
             )
+
+    # -- permission ----------------------------------------------------------------------------
+
+    async def _decide(self, request: PermissionRequest) -> PermissionAnswer:
+        """Have a tool call decided; whatever goes wrong denies it."""
+        asking = self._asking
+        turn = asking.turn if asking is not None and asking.answering else None
+        if self._callback is None:
+            answer: PermissionAnswer = nobody_to_ask(request)
+        else:
+            if turn is not None:
+                turn.publish(PermissionAsked(request.name, request.arguments))
+            try:
+                answer = checked(await self._callback(request))
+            except Exception as error:
+                _logger.exception("The permission callback raised; the tool is not run.")
+                answer = Deny(f"The question failed: {type(error).__name__}: {error}")
+        if turn is not None and isinstance(answer, Deny):
+            turn.publish(PermissionDenied(request.name, request.arguments, answer.reason))
+        return answer
 
     # -- ending --------------------------------------------------------------------------------
 
@@ -564,6 +614,20 @@ class Conversation:
         """End the session for good, as `park` does; doing it again is harmless."""
         return asyncio.create_task(self._end(SessionState.CLOSED, asked_s))
 
+    @property
+    def idle(self) -> bool:
+        """Whether a process runs that nobody uses: no turn in the line, no background task."""
+        ready = self.status.state is SessionState.READY
+        return ready and not self._tasks and not self._background.running
+
+    async def rest(self) -> bool:
+        """Park the conversation if it is idle, and return whether it was; stops no turn."""
+        async with self._lifecycle:  # without it no turn begins
+            if not self.idle:
+                return False
+            await self._shut(SessionState.PARKED)
+            return True
+
     async def _end(self, state: SessionState, asked_s: float) -> None:
         turns = [turn for turn in self._tasks if turn.created_s <= asked_s]
         tasks = [self._tasks[turn] for turn in turns]
@@ -578,19 +642,24 @@ class Conversation:
             # The SDK needs five seconds to disconnect in the middle of a turn, 60 ms between turns.
             if tasks:
                 await asyncio.wait(tasks)
-            client, self._client = self._client, None
-            if state in TRANSITIONS[self.status.state]:
-                self._move(state)
-            if client is not None:
-                # Claude Code may be in a turn of its own making.
-                with suppress(asyncio.TimeoutError, ConnectionLostError):
-                    await asyncio.wait_for(client.interrupt(), INTERRUPT_EVERY_S)
-                await client.disconnect()
-                self._saved_usd = self._counted_usd
-            if self._reader is not None:
-                await asyncio.wait([self._reader])
-            while self._background:
-                await asyncio.wait(self._background)
+            await self._shut(state)
+            while self._unwatched:
+                await asyncio.wait(self._unwatched)
+
+    async def _shut(self, state: SessionState) -> None:
+        """Close the process. The caller holds the lifecycle."""
+        client, self._client = self._client, None
+        if state in TRANSITIONS[self.status.state]:
+            self._move(state)
+        if client is not None:
+            # Claude Code may be in a turn of its own making.
+            with suppress(asyncio.TimeoutError, ConnectionLostError):
+                await asyncio.wait_for(client.interrupt(), INTERRUPT_EVERY_S)
+            await client.disconnect()
+            self._saved_usd = self._counted_usd
+        if self._reader is not None:
+            await asyncio.wait([self._reader])
+        self._leave_room()
 
 
 def _first_line(error: Exception | None) -> str:

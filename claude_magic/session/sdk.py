@@ -22,6 +22,7 @@ from claude_agent_sdk import (
     ClaudeAgentOptions,
     ClaudeSDKClient,
     ClaudeSDKError,
+    PermissionResultAllow,
     PermissionResultDeny,
     ProcessError,
     ResultMessage,
@@ -51,7 +52,6 @@ from claude_magic.errors import (
 )
 
 from .events import (
-    PermissionDenied,
     RetryScheduled,
     TextDelta,
     TextWithdrawn,
@@ -61,6 +61,7 @@ from .events import (
     Usage,
 )
 from .guard import prepare
+from .permission import Allow, PermissionRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -68,6 +69,8 @@ if TYPE_CHECKING:
     from claude_agent_sdk import Message, PermissionResult, ToolPermissionContext
 
     from .options import SessionOptions
+    from .permission import PermissionCallback
+    from .place import Place
     from .turn import Prompt
 
 #: A line of Claude Code's output may be this long. The SDK's own limit of 1 MiB ends the session at
@@ -111,6 +114,10 @@ class Result:
         Cost of the whole conversation so far, in US dollars.
     stop_reason
         Why the model stopped.
+    unasked
+        Whether Claude Code made the turn by itself, of the end of a background task.
+    answer_id
+        The last message of the answer, as the transcript knows it.
     """
 
     prompts: frozenset[str]
@@ -118,18 +125,35 @@ class Result:
     usage: Usage
     total_cost_usd: float
     stop_reason: str | None
+    unasked: bool
+    answer_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TasksChanged:
+    """So many tasks are under way in the background now."""
+
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """A background task ended; a turn of Claude Code's own making may follow."""
+
+    summary: str
 
 
 Observation: TypeAlias = (
     Began
     | Answering
     | Result
+    | TasksChanged
+    | TaskEnded
     | TextDelta
     | TextWithdrawn
     | ThinkingDelta
     | ToolStarted
     | ToolFinished
-    | PermissionDenied
     | RetryScheduled
 )
 
@@ -145,30 +169,29 @@ class Client:
     ----------
     options
         What the session was asked for.
-    session_id
-        The conversation's id.
-    resume
-        Whether the conversation exists already.
-    resume_at
-        The id of the answer behind which to go on; None for the end of the conversation.
+    place
+        The conversation, and where in it to go on.
+    decide
+        Is asked whether a tool may run that does not run unasked; must not raise.
     """
 
     def __init__(
         self,
         options: SessionOptions,
-        session_id: str,
-        *,
-        resume: bool,
-        resume_at: str | None = None,
+        place: Place,
+        decide: PermissionCallback,
     ) -> None:
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
-        self._denied: deque[PermissionDenied] = deque()
+        self._decide = decide
+        # A branch needs an id of its own; a conversation that goes on has one.
+        goes_on = place.resumes is not None and not place.branches
         self._launch = prepare(claude_program(), options.environment)
         self._client = ClaudeSDKClient(
             ClaudeAgentOptions(
-                session_id=None if resume else session_id,
-                resume=session_id if resume else None,
-                resume_session_at=resume_at,
+                session_id=None if goes_on else place.session_id,
+                resume=place.resumes,
+                resume_session_at=place.at,
+                fork_session=place.branches,
                 max_budget_usd=options.budget_usd,
                 model=options.model,
                 effort=options.effort,
@@ -178,7 +201,7 @@ class Client:
                 tools=list(options.tools),
                 allowed_tools=list(options.allowed_tools),
                 permission_mode=options.permission_mode,
-                can_use_tool=self._decide,
+                can_use_tool=self._may_run,
                 # Nothing in the project or the home directory is read or run as configuration.
                 setting_sources=[],
                 strict_mcp_config=True,
@@ -281,8 +304,6 @@ class Client:
         translator = _Translator()
         try:
             async for message in self._client.receive_messages():
-                while self._denied:
-                    yield self._denied.popleft()
                 for observation in translator.translate(message):
                     yield observation
         except ProcessError as error:
@@ -320,18 +341,17 @@ class Client:
         """End the process at once; False where its process id is not known."""
         return self._launch.kill()
 
-    async def _decide(
+    async def _may_run(
         self,
         name: str,
         arguments: dict[str, Any],
         _context: ToolPermissionContext,
     ) -> PermissionResult:
-        reason = (
-            f"{name} needs a person's consent and nobody can be asked here. "
-            "Go on without it, or say what you would have done."
-        )
-        self._denied.append(PermissionDenied(name, arguments, reason))
-        return PermissionResultDeny(message=reason)
+        answer = await self._decide(PermissionRequest(name, arguments))
+        if isinstance(answer, Allow):
+            changed = answer.arguments
+            return PermissionResultAllow(updated_input=None if changed is None else dict(changed))
+        return PermissionResultDeny(message=answer.reason, interrupt=answer.stop)
 
 
 @contextmanager
@@ -418,6 +438,7 @@ class _Translator:
     _index: int = -1
     _tools: dict[str, str] = field(default_factory=dict)
     _failure: AssistantMessage | None = None
+    _answer_id: str | None = None
 
     def translate(self, message: Message) -> Iterator[Observation]:
         """Yield what a message says."""
@@ -454,6 +475,10 @@ class _Translator:
                     delay_s=float(data.get("retry_delay_ms", 0)) / 1000,
                     status=int(status) if status is not None else None,
                 )
+            case "background_tasks_changed":
+                yield TasksChanged(len(data.get("tasks", ())))
+            case "task_notification":
+                yield TaskEnded(str(data.get("summary", "")))
 
     def _stream(self, event: dict[str, Any]) -> Iterator[Observation]:
         match event.get("type"):
@@ -502,6 +527,7 @@ class _Translator:
             return
         if message.message_id != self._message_id:
             self._begin(message.message_id)  # it was not streamed
+        self._answer_id = message.uuid
         for content in message.content:
             match content:
                 case TextBlock():
@@ -533,6 +559,7 @@ class _Translator:
         if message.user_message_uuid is not None:
             prompts.add(message.user_message_uuid)
         error = _error_of(message, self._failure)
+        answer_id, self._answer_id = self._answer_id, None
         self._failure = None
         self._message_id = None
         self._blocks.clear()
@@ -544,6 +571,8 @@ class _Translator:
             usage=_usage_of(message.usage or {}),
             total_cost_usd=message.total_cost_usd or 0.0,
             stop_reason=message.stop_reason,
+            answer_id=answer_id,
+            unasked=message.origin is not None and message.origin["kind"] == "task-notification",
         )
 
 

@@ -16,6 +16,7 @@ from claude_magic.errors import OptionError, SessionClosedError, UsageError
 from .conversation import Conversation
 from .loop import loop_thread, running_loop_thread
 from .options import SessionOptions
+from .place import Place
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .events import TurnFinished
+    from .permission import PermissionCallback
+    from .pool import Pool
     from .state import SessionState, SessionStatus
     from .turn import Prompt, Told
 
@@ -50,6 +53,14 @@ class ClaudeSession:
     ----------
     options
         What to start with.
+    resume
+        The id of an earlier conversation to go on with, or the place where to branch off one; None
+        begins a new one.
+    on_permission
+        Is asked whether a tool may run that does not run unasked: called on the loop thread with a
+        `PermissionRequest`, it returns an awaitable of `Allow` or `Deny` at once. None denies.
+    pool
+        Where the session finds room for its process; None for a process whenever it wants one.
     **changes
         Fields of `SessionOptions` to set on top of `options`.
 
@@ -65,22 +76,47 @@ class ClaudeSession:
     ...     print(session.ask("What is my name?").text)
     """
 
-    def __init__(self, options: SessionOptions | None = None, **changes: Any) -> None:
-        try:
-            self.options = (options or SessionOptions()).but(**changes)
-        except TypeError:
-            known = SessionOptions.__dataclass_fields__
-            unknown = next(name for name in changes if name not in known)
-            raise OptionError(
-                unknown,
-                changes[unknown],
-                "left out: there is no such option. There are " + ", ".join(known),
-            ) from None
+    def __init__(
+        self,
+        options: SessionOptions | None = None,
+        *,
+        resume: str | Place | None = None,
+        on_permission: PermissionCallback | None = None,
+        pool: Pool | None = None,
+        **changes: Any,
+    ) -> None:
+        self.options = _options(options, changes)
+        self._on_permission = on_permission
+        self._pool = pool
         self._process_id = os.getpid()
-        self._conversation = Conversation(self.options)
+        origin = Place.of(resume) if isinstance(resume, str) else resume
+        self._conversation = Conversation(self.options, origin, on_permission, pool)
         _open.add(self._conversation)
         # The finalizer must not hold the session, and the conversation does not.
         weakref.finalize(self, _close_unseen, self._conversation, self._process_id).atexit = False
+
+    def fork(self, **changes: Any) -> Self:
+        """Return a new session that has the conversation so far in common with this one.
+
+        From here on neither hears of the other. A turn that is under way is left out.
+
+        Parameters
+        ----------
+        **changes
+            Fields of `SessionOptions` that are to differ.
+
+        Raises
+        ------
+        OptionError
+            If an option has an impossible value or does not exist.
+        """
+        return type(self)(
+            self.options,
+            resume=self._mine().branch(),
+            on_permission=self._on_permission,
+            pool=self._pool,
+            **changes,
+        )
 
     def _mine(self) -> Conversation:
         if os.getpid() != self._process_id:
@@ -207,6 +243,26 @@ class ClaudeSession:
         """Connect in the background and return at once; the status tells what comes of it."""
         loop_thread().submit(self._mine().connect())
 
+    def reconnect(self) -> None:
+        """Close the process, if there is one, and resume the conversation with a new one.
+
+        It is allowed again after a `RestartLimitError`: whoever calls it has seen to the cause.
+
+        Raises
+        ------
+        StartError
+            If it does not come up.
+        SessionClosedError
+            If the session was closed.
+        """
+        self.disconnect()
+        loop_thread().run(self._mine().connect(by_hand=True))
+
+    async def areconnect(self) -> None:
+        """Do as `reconnect` does, on any event loop."""
+        await self.adisconnect()
+        await asyncio.wrap_future(loop_thread().submit(self._mine().connect(by_hand=True)))
+
     def disconnect(self) -> None:
         """Close the process and keep the conversation; a turn under way is stopped."""
         _wait(self.start_disconnecting())
@@ -262,6 +318,19 @@ class ClaudeSession:
 
     def __repr__(self) -> str:
         return f"<ClaudeSession {self.session_id[:8]} {self.state.value}>"
+
+
+def _options(options: SessionOptions | None, changes: dict[str, Any]) -> SessionOptions:
+    try:
+        return (options or SessionOptions()).but(**changes)
+    except TypeError:
+        known = SessionOptions.__dataclass_fields__
+        unknown = next(name for name in changes if name not in known)
+        raise OptionError(
+            unknown,
+            changes[unknown],
+            "left out: there is no such option. There are " + ", ".join(known),
+        ) from None
 
 
 def _wait(ended: Future[None]) -> None:

@@ -118,6 +118,10 @@ class SessionStatus:
         Tokens of all turns so far.
     cost_usd
         What Claude Code says that the conversation cost so far, in US dollars.
+    name
+        What the session is called among others.
+    used_s
+        When its last turn ended, by `time.time()`; None before the first.
     """
 
     state: SessionState
@@ -130,3 +134,5 @@ class SessionStatus:
     cwd: str | None = None
     turns: int = 0
     cost_usd: float = 0.0
+    name: str | None = None
+    used_s: float | None = None

@@ -26,31 +26,14 @@ class Transcript:
     """
 
     def __init__(self, session_id: str, environment: Mapping[str, str]) -> None:
-        self._session_id = session_id
+        self.session_id = session_id
         configured = environment.get("CLAUDE_CONFIG_DIR") or os.environ.get("CLAUDE_CONFIG_DIR")
         self._folder = Path(configured) if configured else Path.home() / ".claude"
 
-    def exists(self) -> bool:
-        """Tell whether there is a conversation to resume."""
-        return any(entry.get("type") == "user" for entry in self._entries())
-
-    def holds(self, prompt_id: str) -> bool:
-        """Tell whether a prompt arrived: Claude Code writes it about 0.1 s after it was sent."""
-        return any(entry.get("uuid") == prompt_id for entry in self._entries())
-
-    def answer_before(self, prompt_id: str) -> str | None:
-        """Return the id of the last answer before a prompt; None if it is the first prompt."""
-        entries = {str(entry.get("uuid")): entry for entry in self._entries()}
-        entry = entries.get(prompt_id)
-        while entry is not None:
-            entry = entries.get(str(entry.get("parentUuid")))
-            if entry is not None and entry.get("type") == "assistant":
-                return str(entry["uuid"])
-        return None
-
-    def _entries(self) -> Iterator[dict[str, Any]]:
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Yield what was written, oldest first; nothing if there is no transcript."""
         # The folder below is named after the working directory, in a way that is not documented.
-        for path in self._folder.glob(f"projects/*/{self._session_id}.jsonl"):
+        for path in self._folder.glob(f"projects/*/{self.session_id}.jsonl"):
             with path.open(encoding="utf-8", errors="replace") as lines:
                 for line in lines:
                     # A killed process may leave half a line.

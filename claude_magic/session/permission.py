@@ -1,0 +1,83 @@
+"""The question whether a tool may run, and its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionRequest:
+    """A tool that wants to run.
+
+    Attributes
+    ----------
+    name
+        The tool, such as ``"Bash"``.
+    arguments
+        What it would be called with.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """The tool may run.
+
+    Attributes
+    ----------
+    arguments
+        What it is to be called with instead; None leaves them as they are.
+    """
+
+    arguments: Mapping[str, Any] | None = field(default=None, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The tool must not run.
+
+    Attributes
+    ----------
+    reason
+        What Claude is told.
+    stop
+        Whether the turn ends with this.
+    """
+
+    reason: str
+    stop: bool = False
+
+
+PermissionAnswer: TypeAlias = Allow | Deny
+
+#: Decides for a session. It is called on the loop thread and must not block there; the question may
+#: stay open for as long as a person needs. An interrupt of the turn cancels it.
+PermissionCallback: TypeAlias = Callable[[PermissionRequest], Awaitable[PermissionAnswer]]
+
+
+def nobody_to_ask(request: PermissionRequest) -> Deny:
+    """Deny because there is nobody who could consent."""
+    return Deny(
+        f"{request.name} needs a person's consent and nobody can be asked here. "
+        "Go on without it, or say what you would have done.",
+    )
+
+
+def checked(answer: object) -> PermissionAnswer:
+    """Return what a callback answered.
+
+    Raises
+    ------
+    TypeError
+        If it is no answer.
+    """
+    if not isinstance(answer, (Allow, Deny)):
+        raise TypeError(f"{answer!r} is neither Allow nor Deny")
+    return answer
