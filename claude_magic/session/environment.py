@@ -26,6 +26,14 @@ _SYSTEM = """
     COMSPEC PATHEXT SYSTEMDRIVE SYSTEMROOT USERPROFILE APPDATA LOCALAPPDATA PROGRAMDATA
 """
 
+#: What programs on Windows do not start without; it says nothing of the person but the name.
+_WINDOWS = """
+    ALLUSERSPROFILE COMMONPROGRAMFILES COMMONPROGRAMFILES(X86) COMMONPROGRAMW6432 COMPUTERNAME
+    DRIVERDATA HOMEDRIVE HOMEPATH NUMBER_OF_PROCESSORS OS PROCESSOR_ARCHITECTURE
+    PROCESSOR_IDENTIFIER PROCESSOR_LEVEL PROCESSOR_REVISION PROGRAMFILES PROGRAMFILES(X86)
+    PROGRAMW6432 PSMODULEPATH PUBLIC USERDOMAIN USERNAME WINDIR
+"""
+
 _NETWORK = """
     ALL_PROXY HTTP_PROXY HTTPS_PROXY NO_PROXY all_proxy http_proxy https_proxy no_proxy
     CURL_CA_BUNDLE NODE_EXTRA_CA_CERTS REQUESTS_CA_BUNDLE SSL_CERT_DIR SSL_CERT_FILE
@@ -84,3 +92,20 @@ def inherited_names(environ: Mapping[str, str], extra: Iterable[str] = ()) -> li
             prefixes.extend(belongings)
     passing = {name for name in environ if name in names or name.startswith(tuple(prefixes))}
     return sorted(passing | set(extra))
+
+
+def blanked(environ: Mapping[str, str], extra: Iterable[str] = ()) -> dict[str, str]:
+    """Return all other variables without their values, for Windows.
+
+    There Claude Code is a plain child of the kernel, and a plain child's variables can be emptied
+    but not removed.
+
+    Parameters
+    ----------
+    environ
+        The environment that it would inherit. Windows knows no case in its names.
+    extra
+        Names that pass in any case: those of `SessionOptions.environment`.
+    """
+    passing = {name.upper() for name in (*inherited_names(environ, extra), *_WINDOWS.split())}
+    return {name: "" for name in environ if name.upper() not in passing}

@@ -10,7 +10,6 @@ import atexit
 import os
 import shlex
 import shutil
-import signal
 import sys
 import tempfile
 import threading
@@ -21,7 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import supervisor
-from .environment import CREDENTIALS_BY_DESCRIPTOR, inherited_names
+from .environment import CREDENTIALS_BY_DESCRIPTOR, blanked, inherited_names
+from .host import WindowsHost, this_host
+from .leftovers import COOKIE, folder_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,41 +48,61 @@ class Launch:
         What the SDK runs.
     environment
         Variables on top of the kernel's own, for the supervisor and for Claude Code.
-    pids_file
-        Where the supervisor writes the process ids; None where there is no supervisor.
+    session_id
+        The conversation's id, which stands in Claude Code's command line.
+    marks_file
+        Where the supervisor writes the marks of both processes; None where there is none.
     """
 
     program: Path
     environment: Mapping[str, str]
-    pids_file: Path | None
+    session_id: str
+    marks_file: Path | None
 
     @property
     def pids(self) -> tuple[int, int] | None:
         """The process ids of the supervisor and of Claude Code while they run."""
-        if self.pids_file is None:
+        marks = self._marks
+        if marks is None:
             return None
-        with suppress(OSError, ValueError):
-            guard, claude = map(int, self.pids_file.read_text().split())
-            return guard, claude
+        guard, claude = (int(mark.partition("-")[0]) for mark in marks)
+        return guard, claude
+
+    @property
+    def _marks(self) -> tuple[str, str] | None:
+        if self.marks_file is not None:
+            with suppress(OSError, ValueError):
+                guard, claude = self.marks_file.read_text().split()
+                return guard, claude
         return None
 
     def kill(self) -> bool:
         """End the Claude Code process at once; its supervisor then ends what it left behind.
 
+        Without a supervisor this ends Claude Code with all below it and takes about a second.
+
         Returns
         -------
         bool
-            Whether the process was known; without a supervisor it is not.
+            Whether the process was known.
         """
-        pids = self.pids
-        if pids is None:
+        if self.marks_file is None:
+            return WindowsHost().end_child(self.session_id)
+        marks, host = self._marks, this_host()
+        if marks is None:
             return False
-        with suppress(ProcessLookupError):
-            os.kill(pids[1], signal.SIGKILL)
+        # A supervisor that was killed leaves its file; the id in there may be another's by now.
+        host.kill(int(marks[1].partition("-")[0]), lambda: host.lives(marks[1]))
         return True
 
 
-def prepare(program: Path, extra: Mapping[str, str], *, platform: str = sys.platform) -> Launch:
+def prepare(
+    program: Path,
+    extra: Mapping[str, str],
+    session_id: str,
+    *,
+    platform: str = sys.platform,
+) -> Launch:
     """Prepare the start of one Claude Code process.
 
     Parameters
@@ -90,9 +111,12 @@ def prepare(program: Path, extra: Mapping[str, str], *, platform: str = sys.plat
         The Claude Code binary.
     extra
         `SessionOptions.environment`.
+    session_id
+        The conversation's id.
     platform
-        As `sys.platform` names it. On Windows there are no process groups to guard against: Claude
-        Code is started as it is, and inherits the kernel's variables.
+        As `sys.platform` names it. On Windows there is no supervisor: Claude Code is started as it
+        is. It inherits the names of all the kernel's variables there, and the values of those on
+        the list.
 
     Raises
     ------
@@ -100,9 +124,15 @@ def prepare(program: Path, extra: Mapping[str, str], *, platform: str = sys.plat
         If the launcher cannot be written.
     """
     if platform == "win32":
-        return Launch(program, {**_quiet(), **extra}, None)
-    launcher = _private_folder() / "claude"
-    pids = launcher.with_name(f"{uuid.uuid4()}.pids")
+        return Launch(
+            program,
+            {**blanked(os.environ, extra), **_quiet(), **extra},
+            session_id,
+            None,
+        )
+    owner = _own_mark()
+    launcher = _private_folder(owner) / "claude"
+    marks = launcher.with_name(f"{uuid.uuid4()}.pids")
     environment = {
         **_quiet(),
         **extra,
@@ -113,9 +143,20 @@ def prepare(program: Path, extra: Mapping[str, str], *, platform: str = sys.plat
             f"{variable}={name}" for variable, name in CREDENTIALS_BY_DESCRIPTOR.items()
         ),
         "CLAUDE_MAGIC_OWNER": str(os.getpid()),
-        "CLAUDE_MAGIC_PIDS": str(pids),
+        COOKIE: owner,
+        "CLAUDE_MAGIC_PIDS": str(marks),
     }
-    return Launch(launcher, environment, pids)
+    return Launch(launcher, environment, session_id, marks)
+
+
+def _own_mark() -> str:
+    """Return where this process runs, and its mark there."""
+    host = this_host()
+    try:
+        return f"{host.place()}.{host.mark(os.getpid())}"
+    except OSError:
+        # Of a place that nobody else is in, nobody takes anything for left behind.
+        return f"{uuid.uuid4()}.{os.getpid()}-0"
 
 
 def _quiet() -> dict[str, str]:
@@ -133,12 +174,12 @@ _OWN = (
 )
 
 
-def _private_folder() -> Path:
+def _private_folder(owner: str) -> Path:
     global _folder  # noqa: PLW0603 - one folder per process
     with _lock:
         # Something may have cleared the temporary folder up since.
         if _folder is None or not (_folder / "claude").exists():
-            _folder = Path(tempfile.mkdtemp(prefix="claude-magic-"))
+            _folder = Path(tempfile.mkdtemp(prefix=folder_prefix(owner)))
             atexit.register(_remove, _folder, os.getpid())
             launcher = _folder / "claude"
             launcher.write_text(

@@ -185,7 +185,7 @@ class Client:
         self._decide = decide
         # A branch needs an id of its own; a conversation that goes on has one.
         goes_on = place.resumes is not None and not place.branches
-        self._launch = prepare(claude_program(), options.environment)
+        self._launch = prepare(claude_program(), options.environment, place.session_id)
         self._client = ClaudeSDKClient(
             ClaudeAgentOptions(
                 session_id=None if goes_on else place.session_id,

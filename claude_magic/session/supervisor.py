@@ -8,12 +8,13 @@ Claude Code, starts it and guards it:
 - it leads a session of its own, so that an interrupt of the kernel reaches neither of them;
 - when the kernel dies, however it dies, it ends Claude Code and all that Claude Code started;
 - when Claude Code ends, it ends the commands that were left behind;
-- it hands on only the variables that it was told to, and the credential by file descriptor.
+- it hands on only the variables that it was told to, and the credential by file descriptor;
+- it marks all that Claude Code starts, and ends what an earlier one that was killed left behind.
 
 Standard input and output belong to Claude Code alone; this program touches neither.
 
-It runs as a file under ``python -I -S``, so it imports nothing but the standard library and
-starts in about 15 ms. Told through the environment:
+It runs as a file under ``python -I -S``, so it imports nothing but the standard library and two
+modules beside it, and starts in about 15 ms. Told through the environment:
 
 ``CLAUDE_MAGIC_PROGRAM``
     The Claude Code binary.
@@ -24,33 +25,39 @@ starts in about 15 ms. Told through the environment:
     `NAME` tells the descriptor's number.
 ``CLAUDE_MAGIC_OWNER``
     The process id of the kernel.
+``CLAUDE_MAGIC_COOKIE``
+    The kernel's part of the cookie; see `leftovers`.
 ``CLAUDE_MAGIC_PIDS``
-    Where to write the two process ids, supervisor first, as one line of text; removed at the end.
+    Where to write the marks of both processes, supervisor first, as one line of text; removed at
+    the end.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
+
+if __name__ == "__main__":
+    # A file that is run belongs to no package, so that it could not import what lies beside it.
+    # The package that it lies in imports far more than it needs.
+    __package__ = "session"
+    sys.modules[__package__] = ModuleType(__package__)
+    sys.modules[__package__].__path__ = [str(Path(__file__).parent)]
+
+from .host import this_host
+from .leftovers import COOKIE, sweep
+
+TYPE_CHECKING = False  # as in host.py
+if TYPE_CHECKING:
+    from .host import Host
 
 #: How long Claude Code may take to write its transcript after SIGTERM, in seconds.
 GRACE_S = 1.5
-
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
-_LINUX = sys.platform == "linux"
-#: macOS has no parent-death signal; there the parent is looked at this often, in seconds.
-_POLL_S = 1.0
-
-
-def _prctl(option: int, value: int) -> None:
-    if _LINUX:
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
 def _child_environment(environ: dict[str, str]) -> tuple[dict[str, str], list[int]]:
@@ -73,27 +80,6 @@ def _child_environment(environ: dict[str, str]) -> tuple[dict[str, str], list[in
     return kept, descriptors
 
 
-def _descendants() -> list[int]:
-    """Return the process ids below this one, by the parents that /proc names."""
-    if not _LINUX:
-        return []
-    children: dict[int, list[int]] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError, ValueError):
-                # The command name stands in parentheses and may hold anything.
-                stat = (folder / "stat").read_text(errors="replace")
-                parent = int(stat.rpartition(")")[2].split()[1])
-                children.setdefault(parent, []).append(int(folder.name))
-    found: list[int] = []
-    rest = [os.getpid()]
-    while rest:
-        below = children.get(rest.pop(), [])
-        found += below
-        rest += below
-    return found
-
-
 def _signal(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
@@ -112,19 +98,7 @@ def _reap(watched: int, status: int | None) -> int | None:
             status = ended
 
 
-def _next_signal(signals: set[signal.Signals], timeout_s: float | None) -> int | None:
-    """Wait for one of the (blocked) signals; None if the time is over first."""
-    if _LINUX:
-        if timeout_s is None:
-            return signal.sigwait(signals)
-        received = signal.sigtimedwait(signals, timeout_s)
-        return received.si_signo if received else None
-    time.sleep(_POLL_S if timeout_s is None else min(_POLL_S, timeout_s))
-    pending = signals & signal.sigpending()
-    return signal.sigwait(pending) if pending else None
-
-
-def _watch(claude: int, owner: int) -> int:
+def _watch(host: Host, claude: int, owner: int) -> int:
     """Wait until Claude Code ends or must end; return its wait status."""
     signals = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD}
     status: int | None = None
@@ -136,7 +110,7 @@ def _watch(claude: int, owner: int) -> int:
         if ending_at is not None and time.monotonic() >= ending_at:
             _signal(claude, signal.SIGKILL)
             ending_at = time.monotonic() + GRACE_S
-        number = _next_signal(
+        number = host.next_signal(
             signals,
             None if ending_at is None else max(0.0, ending_at - time.monotonic()),
         )
@@ -148,10 +122,10 @@ def _watch(claude: int, owner: int) -> int:
             ending_at = time.monotonic() + GRACE_S
 
 
-def _end_the_rest() -> None:
+def _end_the_rest(host: Host) -> None:
     """End whatever Claude Code left behind: each command leads a session of its own."""
     while True:
-        left = _descendants()
+        left = host.descendants(os.getpid())
         for pid in left:
             _signal(pid, signal.SIGKILL)
         try:
@@ -166,19 +140,23 @@ def main(arguments: list[str]) -> int:
     environ = dict(os.environ)
     owner = int(environ["CLAUDE_MAGIC_OWNER"])
     program = environ["CLAUDE_MAGIC_PROGRAM"]
+    host = this_host()
     os.setsid()
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    host.follow_parent(signal.SIGTERM)
+    host.adopt_orphans()
     blocked = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
     if os.getppid() != owner:
         return 1  # the kernel died before its death could be noticed
     child_environ, descriptors = _child_environment(environ)
     guard = os.getpid()
+    cookie = environ[COOKIE]
+    with contextlib.suppress(OSError):
+        child_environ[COOKIE] = f"{cookie}.{host.mark(guard)}"
     claude = os.fork()
     if claude == 0:
         # If this guard is killed there is nobody left to ask Claude Code to end.
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        host.follow_parent(signal.SIGKILL)
         if os.getppid() != guard:
             os._exit(1)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -196,9 +174,11 @@ def main(arguments: list[str]) -> int:
         os.close(descriptor)
     pids = Path(environ["CLAUDE_MAGIC_PIDS"])
     with contextlib.suppress(OSError):
-        pids.write_text(f"{guard} {claude}\n")
-    status = _watch(claude, owner)
-    _end_the_rest()
+        pids.write_text(f"{host.mark(guard)} {host.mark(claude)}\n")
+    with contextlib.suppress(OSError):
+        sweep(host, cookie.partition(".")[0], pids.parent.parent)
+    status = _watch(host, claude, owner)
+    _end_the_rest(host)
     with contextlib.suppress(OSError):
         pids.unlink()
     if os.getppid() != owner:
