@@ -10,6 +10,7 @@
     │   ├── NotLoggedInError       no API key and no login
     │   ├── ConnectionLostError    the process ended in the middle of a turn
     │   ├── RestartLimitError      the process ended too often to be started again
+    │   ├── SessionHeldError       the conversation is open in another kernel
     │   └── SessionClosedError     the session was closed, or belongs to another process
     ├── TurnError              one prompt got no complete answer; the session lives on
     │   ├── TurnInterruptedError   the reader stopped it
@@ -129,6 +130,26 @@ class RestartLimitError(SessionError):
             f" {window_s / 60:.0f} minutes, so it is left alone now. `%claude_status` tells how it"
             " ended last; `%claude_reset` starts a new conversation.",
         )
+
+
+class SessionHeldError(SessionError):
+    """The conversation is open elsewhere; two writers would lose each other's turns.
+
+    Parameters
+    ----------
+    session_id
+        The conversation's id.
+    holder
+        Who has it, as the end of the sentence "This conversation is open in …".
+    """
+
+    def __init__(self, session_id: str, holder: str) -> None:
+        super().__init__(
+            f"This conversation is open in {holder}. Close it there (`%claude_disconnect`, or shut"
+            " the kernel down), or branch it.",
+        )
+        self.session_id = session_id
+        self.holder = holder
 
 
 class SessionClosedError(SessionError):

@@ -18,8 +18,10 @@ from claude_magic.errors import (
     NotLoggedInError,
     SessionClosedError,
     SessionError,
+    SessionHeldError,
     StartError,
     TurnInterruptedError,
+    UsageError,
 )
 
 from .asking import Asking
@@ -34,12 +36,15 @@ from .events import (
     TurnStarted,
     Usage,
 )
+from .lease import Holder, Lease
 from .loop import loop_thread
 from .permission import Deny, checked, nobody_to_ask
-from .place import Place, place_to_resume
+from .place import Place, find_place
+from .records import Records
 from .restarts import RestartBudget
 from .state import TRANSITIONS, SessionState, SessionStatus
 from .transcript import Transcript
+from .turn import prompt_text
 from .watchdog import frozen
 
 if TYPE_CHECKING:
@@ -116,6 +121,7 @@ class Conversation:
         self._connecting: asyncio.Task[None] | None = None
         self._lifecycle = asyncio.Lock()
         self._one_at_a_time = asyncio.Lock()
+        self._one_note_at_a_time = asyncio.Lock()
         self._tasks: dict[Turn, asyncio.Task[None]] = {}
         self._stopped: set[Turn] = set()
         self._unwatched: set[asyncio.Task[Any]] = set()
@@ -123,17 +129,15 @@ class Conversation:
         self._background = Background()
         self._overheard: list[BackgroundReply] = []
         self._restarts = RestartBudget()
+        self._lease: Lease | None = None
+        self._records = Records(options.environment)
         # Whether Claude Code has heard anything in this conversation.
         self._spoken = False
         # The prompt that is under way, or was when the process went away.
         self._cut_off: str | None = None
-        # The last message of the last answer, as the transcript knows it.
-        self._answer_id: str | None = None
         self._dropped_turn = False
-        # Claude Code counts the cost of the whole conversation and saves its count when it ends in
-        # good order; a resumed process goes on from the saved count.
+        # What Claude Code has counted of the cost of the whole conversation.
         self._counted_usd = 0.0
-        self._saved_usd = 0.0
 
     @property
     def pids(self) -> tuple[int, int] | None:
@@ -188,6 +192,8 @@ class Conversation:
             If the process does not come up.
         RestartLimitError
             If it went away too often of late.
+        SessionHeldError
+            If the conversation is open elsewhere.
         SessionClosedError
             If the session was closed.
         """
@@ -231,14 +237,15 @@ class Conversation:
                 await client.connect()
             self._client = client
             self._background = Background()
-            # A branch counts its own cost from the beginning.
-            resumes = place.resumes == place.session_id
-            self._counted_usd = self._saved_usd if resumes else 0.0
+            self._counted_usd = place.counted_usd
             self._reader = asyncio.create_task(self._read(client))
             self._move(SessionState.READY)
         except asyncio.CancelledError:
             if client is not None:
                 await client.disconnect()
+            raise
+        except SessionHeldError as error:
+            self._move(SessionState.PARKED, _first_line(error))
             raise
         except Exception as error:
             self._move(SessionState.LOST, _first_line(error))
@@ -256,39 +263,82 @@ class Conversation:
             self._pool.leave(self)
 
     async def _find_place(self) -> Place:
-        """Return where the process that starts now begins."""
+        """Return where the process that starts now begins, with the lease for it taken."""
+        wanted = self._origin
+        if self._spoken:
+            wanted = Place.of(self.status.session_id, without=self._cut_off)
+        await self._hold(wanted.session_id)
+        place = wanted
+        if wanted.resumes is not None and self.options.keep_transcript:
+            transcript = Transcript(wanted.resumes, self.options.environment)
+            place = await asyncio.to_thread(find_place, wanted, transcript)
+        elif self._spoken:
+            place = replace(wanted, resumes=None)
+        if place.resumes is not None and not self._spoken:
+            await self._recall(place)
+        if place.resumes is None and wanted.resumes is not None:
+            if not self._spoken and wanted.without is None:
+                raise StartError(f"there is no conversation {wanted.resumes} to go on from")
+            place = replace(self._begin_again(), dropped_turn=place.dropped_turn)
+            await self._hold(place.session_id)
+        # Whoever branches a conversation knows that it leaves out what is under way.
+        self._dropped_turn |= place.dropped_turn and not place.branches
         if not self._spoken:
-            return self._origin
-        place = Place.new()
-        if self.options.keep_transcript:
-            transcript = Transcript(self.status.session_id, self.options.environment)
-            place = await asyncio.to_thread(place_to_resume, transcript, self._cut_off)
-        self._dropped_turn |= place.dropped_turn
-        if place.resumes is None:
-            # Nothing of this session was written, or nothing is to be kept of it: it begins again
-            # where it began, under a new id.
-            place = self._begin_again(place)
+            self._origin = place
         return place
 
-    def _begin_again(self, place: Place) -> Place:
+    def _begin_again(self) -> Place:
+        """Begin where the session began, under a new id, because nothing of it was kept."""
         self._spoken = False
+        place = Place.new()
         if self._origin.branches:
             place = replace(self._origin, session_id=place.session_id)
-        self._origin = place
         self._tell(replace(self.status, session_id=place.session_id))
         return place
+
+    async def _hold(self, session_id: str) -> None:
+        """Keep other kernels from going on with the conversation meanwhile."""
+        if not self.options.keep_transcript:
+            return
+        if self._lease is None or self._lease.session_id != session_id:
+            await self._let_go()
+            self._lease = Lease(session_id, self.options.environment)
+        await asyncio.to_thread(self._lease.take, Holder.here(self.options.notebook))
+
+    async def _let_go(self) -> None:
+        if self._lease is not None:
+            await asyncio.to_thread(self._lease.release)
+
+    async def _recall(self, place: Place) -> None:
+        """Go on counting where an earlier kernel stopped."""
+        record = await asyncio.to_thread(self._records.get, place.session_id)
+        if record is not None:
+            self._tell(
+                replace(
+                    self.status,
+                    turns=record.turns,
+                    cost_usd=record.cost_usd,
+                    used_s=record.used_s,
+                ),
+            )
 
     def branch(self) -> Place:
         """Return where another session can begin that has this conversation in common with it.
 
         A turn that is under way is left out.
+
+        Raises
+        ------
+        UsageError
+            If nothing is kept of this conversation.
         """
-        if not self._spoken:
-            return replace(self._origin, session_id=Place.new().session_id)
-        if self._cut_off is not None and self._answer_id is None:
-            return Place.new()  # its first turn is under way
-        at = self._answer_id if self._cut_off is not None else None
-        return replace(Place.new(), resumes=self.status.session_id, at=at)
+        if not self.options.keep_transcript:
+            raise UsageError("A conversation that keeps no transcript cannot be branched.")
+        if self._spoken:
+            return Place.of(self.status.session_id).branch(without=self._cut_off)
+        if self._origin.resumes is None:
+            return Place.new()
+        return replace(self._origin, session_id=Place.new().session_id)
 
     # -- turns ---------------------------------------------------------------------------------
 
@@ -554,10 +604,22 @@ class Conversation:
             # Whoever waits for the result finds the session ready for the next turn.
             self._asking = None
             self._cut_off = None
-            self._answer_id = result.answer_id or self._answer_id
             failed = isinstance(result.error, (ApiError, NotLoggedInError))
             self._move(SessionState.READY, _first_line(result.error) if failed else "")
+            if self.options.keep_transcript:
+                self._start(self._note(asking.turn.prompt, self.status))
         asking.outcome.set_result(result)
+
+    async def _note(self, prompt: Prompt, status: SessionStatus) -> None:
+        """Keep what a later kernel is to know of the conversation."""
+        # One after the other, so that the last one stands.
+        async with self._one_note_at_a_time:
+            await asyncio.to_thread(
+                self._records.note,
+                status,
+                prompt_text(prompt),
+                self.options.notebook,
+            )
 
     def _lose(self, client: Client, reason: str) -> None:
         """Take note that the process is gone, and clear up after it."""
@@ -643,6 +705,7 @@ class Conversation:
             if tasks:
                 await asyncio.wait(tasks)
             await self._shut(state)
+            await self._let_go()
             while self._unwatched:
                 await asyncio.wait(self._unwatched)
 
@@ -656,7 +719,6 @@ class Conversation:
             with suppress(asyncio.TimeoutError, ConnectionLostError):
                 await asyncio.wait_for(client.interrupt(), INTERRUPT_EVERY_S)
             await client.disconnect()
-            self._saved_usd = self._counted_usd
         if self._reader is not None:
             await asyncio.wait([self._reader])
         self._leave_room()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .transcript import Transcript
 
 
@@ -21,60 +23,94 @@ class Place:
     resumes
         The conversation that it goes on from: its own, or the one that it branches off; None where
         nothing was said yet.
+    without
+        A prompt whose turn is left out, with all that follows it.
     at
         The id of the answer behind which it goes on; None for the end of the conversation.
     dropped_turn
-        Whether a turn that was cut off is left out by this.
+        Whether anything is left out by this.
+    counted_usd
+        What Claude Code has counted of the conversation's cost until then, in US dollars.
     """
 
     session_id: str
     resumes: str | None = None
+    without: str | None = None
     at: str | None = None
     dropped_turn: bool = False
+    counted_usd: float = 0.0
 
     @classmethod
-    def of(cls, session_id: str) -> Place:
+    def of(cls, session_id: str, *, without: str | None = None) -> Place:
         """Return the end of an earlier conversation."""
-        return cls(session_id, session_id)
+        return cls(session_id, session_id, without)
+
+    @classmethod
+    def new(cls) -> Place:
+        """Return the beginning of a conversation that nobody had yet."""
+        return cls(str(uuid.uuid4()))
+
+    def branch(self, *, without: str | None = None) -> Place:
+        """Return the beginning of a new conversation that has this one so far in common with it."""
+        return Place(str(uuid.uuid4()), self.session_id, without)
 
     @property
     def branches(self) -> bool:
         """Whether the conversation leaves the one that it goes on from as it is."""
         return self.resumes is not None and self.resumes != self.session_id
 
-    @classmethod
-    def new(cls, *, dropped_turn: bool = False) -> Place:
-        """Return the beginning of a conversation that nobody had yet."""
-        return cls(str(uuid.uuid4()), dropped_turn=dropped_turn)
 
+def find_place(wanted: Place, transcript: Transcript) -> Place:
+    """Find in a transcript where a process begins.
 
-def place_to_resume(transcript: Transcript, cut_off: str | None) -> Place:
-    """Find where a conversation goes on after its process went away.
-
-    Whoever asks again must not find the prompt there twice, so a turn that was cut off is left out.
     Reads the whole transcript: call it off the event loop.
 
     Parameters
     ----------
+    wanted
+        The conversation to go on from, and what is left out of it. Whoever asks again must not find
+        the prompt there twice.
     transcript
-        What Claude Code keeps of the conversation.
-    cut_off
-        The prompt that was under way when the process went away, if one was.
+        What Claude Code keeps of that conversation.
 
     Returns
     -------
     Place
-        Behind the last turn that ended; a new conversation if there is none.
+        Behind the last turn that ended; it resumes nothing if there is none.
     """
-    entries = {str(entry.get("uuid")): entry for entry in transcript.entries()}
-    if not any(entry.get("type") == "user" for entry in entries.values()):
-        return Place.new()
-    if cut_off not in entries:  # it takes Claude Code about 0.1 s to write a prompt down
-        return Place.of(transcript.session_id)
-    entry = entries.get(str(cut_off))
+    entries = list(transcript.entries())
+    if not any(entry.get("type") == "user" for entry in entries):
+        return replace(wanted, resumes=None)
+    # A branch counts its own cost from the beginning.
+    place = wanted if wanted.branches else replace(wanted, counted_usd=_counted_usd(entries))
+    if wanted.without is None:
+        return place
+    if all(entry.get("uuid") != wanted.without for entry in entries):
+        # It takes Claude Code about 0.1 s to write a prompt down. One that is under way while the
+        # conversation is branched will be there by the time that its transcript is read again.
+        return replace(place, at=_last_answer(entries)) if wanted.branches else place
+    at = _answer_before(wanted.without, entries)
+    if at is None:
+        return replace(wanted, resumes=None, dropped_turn=True)
+    return replace(place, at=at, dropped_turn=True)
+
+
+def _answer_before(prompt_id: str, entries: Iterable[dict[str, Any]]) -> str | None:
+    by_id = {str(entry.get("uuid")): entry for entry in entries}
+    entry = by_id.get(prompt_id)
     while entry is not None:
-        entry = entries.get(str(entry.get("parentUuid")))
+        entry = by_id.get(str(entry.get("parentUuid")))
         if entry is not None and entry.get("type") == "assistant":
-            end = Place.of(transcript.session_id)
-            return replace(end, at=str(entry["uuid"]), dropped_turn=True)
-    return Place.new(dropped_turn=True)
+            return str(entry["uuid"])
+    return None
+
+
+def _last_answer(entries: Iterable[dict[str, Any]]) -> str | None:
+    answers = [entry for entry in entries if entry.get("type") == "assistant"]
+    return str(answers[-1]["uuid"]) if answers else None
+
+
+def _counted_usd(entries: Iterable[dict[str, Any]]) -> float:
+    # Claude Code writes its count when it ends in good order, and goes on from the last one.
+    counts = [entry for entry in entries if entry.get("type") == "cost-state"]
+    return float(counts[-1].get("totalCostUSD") or 0.0) if counts else 0.0

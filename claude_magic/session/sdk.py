@@ -116,8 +116,6 @@ class Result:
         Why the model stopped.
     unasked
         Whether Claude Code made the turn by itself, of the end of a background task.
-    answer_id
-        The last message of the answer, as the transcript knows it.
     """
 
     prompts: frozenset[str]
@@ -126,7 +124,6 @@ class Result:
     total_cost_usd: float
     stop_reason: str | None
     unasked: bool
-    answer_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,7 +435,6 @@ class _Translator:
     _index: int = -1
     _tools: dict[str, str] = field(default_factory=dict)
     _failure: AssistantMessage | None = None
-    _answer_id: str | None = None
 
     def translate(self, message: Message) -> Iterator[Observation]:
         """Yield what a message says."""
@@ -527,7 +523,6 @@ class _Translator:
             return
         if message.message_id != self._message_id:
             self._begin(message.message_id)  # it was not streamed
-        self._answer_id = message.uuid
         for content in message.content:
             match content:
                 case TextBlock():
@@ -559,7 +554,6 @@ class _Translator:
         if message.user_message_uuid is not None:
             prompts.add(message.user_message_uuid)
         error = _error_of(message, self._failure)
-        answer_id, self._answer_id = self._answer_id, None
         self._failure = None
         self._message_id = None
         self._blocks.clear()
@@ -571,7 +565,6 @@ class _Translator:
             usage=_usage_of(message.usage or {}),
             total_cost_usd=message.total_cost_usd or 0.0,
             stop_reason=message.stop_reason,
-            answer_id=answer_id,
             unasked=message.origin is not None and message.origin["kind"] == "task-notification",
         )
 

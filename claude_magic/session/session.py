@@ -17,6 +17,7 @@ from .conversation import Conversation
 from .loop import loop_thread, running_loop_thread
 from .options import SessionOptions
 from .place import Place
+from .transcript import check_session_id
 from .turn import Turn
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class ClaudeSession:
     Raises
     ------
     OptionError
-        If an option has an impossible value or does not exist.
+        If an option has an impossible value or does not exist, or `resume` is no session id.
 
     Examples
     --------
@@ -89,7 +90,7 @@ class ClaudeSession:
         self._on_permission = on_permission
         self._pool = pool
         self._process_id = os.getpid()
-        origin = Place.of(resume) if isinstance(resume, str) else resume
+        origin = Place.of(check_session_id(resume)) if isinstance(resume, str) else resume
         self._conversation = Conversation(self.options, origin, on_permission, pool)
         _open.add(self._conversation)
         # The finalizer must not hold the session, and the conversation does not.
@@ -230,6 +231,8 @@ class ClaudeSession:
         ------
         StartError
             If it does not come up.
+        SessionHeldError
+            If the conversation is open elsewhere.
         SessionClosedError
             If the session was closed.
         """
@@ -252,6 +255,8 @@ class ClaudeSession:
         ------
         StartError
             If it does not come up.
+        SessionHeldError
+            If the conversation is open elsewhere.
         SessionClosedError
             If the session was closed.
         """

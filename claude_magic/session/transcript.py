@@ -4,12 +4,50 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.errors import OptionError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+
+def config_folder(environment: Mapping[str, str]) -> Path:
+    """Return the folder in which Claude Code keeps its files; it may not exist yet.
+
+    Parameters
+    ----------
+    environment
+        `SessionOptions.environment`, which goes before the process's own.
+    """
+    configured = environment.get("CLAUDE_CONFIG_DIR") or os.environ.get("CLAUDE_CONFIG_DIR")
+    return Path(configured) if configured else Path.home() / ".claude"
+
+
+def check_session_id(session_id: str) -> str:
+    """Return a session id that may become a file's name.
+
+    Raises
+    ------
+    OptionError
+        If it is not a UUID as Claude Code writes it; a path would be none.
+    """
+    with suppress(ValueError):
+        if str(uuid.UUID(session_id)) == session_id:
+            return session_id
+    raise OptionError("session_id", session_id, f"a UUID such as '{uuid.UUID(int=0)}'")
+
+
+def transcribed(environment: Mapping[str, str]) -> set[str]:
+    """Return the ids of all conversations that have a transcript.
+
+    By the files' names alone: a millisecond for a hundred of them, however long they are.
+    """
+    # The folders are named after working directories, in a way that is not documented.
+    return {path.stem for path in config_folder(environment).glob("projects/*/*.jsonl")}
 
 
 class Transcript:
@@ -23,16 +61,19 @@ class Transcript:
         The conversation's id.
     environment
         `SessionOptions.environment`, which may say where Claude Code keeps its files.
+
+    Raises
+    ------
+    OptionError
+        If the id is not a UUID.
     """
 
     def __init__(self, session_id: str, environment: Mapping[str, str]) -> None:
-        self.session_id = session_id
-        configured = environment.get("CLAUDE_CONFIG_DIR") or os.environ.get("CLAUDE_CONFIG_DIR")
-        self._folder = Path(configured) if configured else Path.home() / ".claude"
+        self.session_id = check_session_id(session_id)
+        self._folder = config_folder(environment)
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """Yield what was written, oldest first; nothing if there is no transcript."""
-        # The folder below is named after the working directory, in a way that is not documented.
         for path in self._folder.glob(f"projects/*/{self.session_id}.jsonl"):
             with path.open(encoding="utf-8", errors="replace") as lines:
                 for line in lines:

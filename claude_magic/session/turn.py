@@ -25,6 +25,13 @@ _logger = logging.getLogger(__name__)
 Prompt: TypeAlias = "str | Sequence[Mapping[str, Any]]"
 
 
+def prompt_text(prompt: Prompt) -> str:
+    """Return what a person can read of a prompt: its text blocks, with an empty line between."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n\n".join(str(block["text"]) for block in prompt if block.get("type") == "text")
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """A message that is part of the conversation because the caller says so.

@@ -1,0 +1,215 @@
+"""What is known of conversations that outlive their kernel."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from .private_file import private_folder, read_private_file, write_private_file
+from .transcript import check_session_id, transcribed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from .state import SessionStatus
+
+_logger = logging.getLogger(__name__)
+
+#: A title is not longer than this, in characters.
+TITLE_LENGTH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of one conversation.
+
+    Attributes
+    ----------
+    session_id
+        The conversation's id, as Claude Code knows it.
+    name
+        What the kernel called it among others; None if nothing.
+    notebook
+        The notebook that it belongs to; None where that is not known.
+    cwd
+        The directory that Claude Code worked in; None for that of the process.
+    title
+        The first words of its first prompt, as `title_of` gives them.
+    model
+        The model that answered last.
+    turns
+        Prompts answered so far.
+    cost_usd
+        What Claude Code says that it cost so far, in US dollars.
+    started_s, used_s
+        When it began and when it was last used, by `time.time()`.
+    """
+
+    session_id: str
+    name: str | None
+    notebook: str | None
+    cwd: str | None
+    title: str
+    model: str | None
+    turns: int
+    cost_usd: float
+    started_s: float
+    used_s: float
+
+
+def title_of(prompt: str) -> str:
+    """Return a prompt's first words: one line of printable characters, 80 at most."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in prompt).split())
+    if len(line) <= TITLE_LENGTH:
+        return line
+    cut = line[: TITLE_LENGTH - 1]
+    return f"{cut.rpartition(' ')[0]} …" if " " in cut else f"{cut}…"
+
+
+class Records:
+    """The records of all of this user's conversations, one small file for each.
+
+    They lie beside Claude Code's own files, so that whoever moves or clears those takes them along.
+    Several kernels may write at once. A record is a convenience: where the disk is full or cannot
+    be written, it is not kept, the log says so at level INFO, and nothing is raised.
+
+    Any thread may call; every method reads or writes files, for a millisecond or a few, so call it
+    off the event loop.
+
+    Parameters
+    ----------
+    environment
+        `SessionOptions.environment`, which may say where Claude Code keeps its files.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._folder = private_folder(environment, "sessions")
+
+    def save(self, record: Record) -> None:
+        """Keep a record, in place of an earlier one of the same conversation.
+
+        Raises
+        ------
+        OptionError
+            If its session id is not a UUID.
+        """
+        path = self._path(record.session_id)
+        try:
+            write_private_file(path, asdict(record))
+        except OSError as error:
+            _logger.info("The record of a conversation was not kept: %s", error)
+
+    def note(self, status: SessionStatus, prompt: str, notebook: str | None) -> None:
+        """Keep what has become of a conversation with its latest turn.
+
+        Parameters
+        ----------
+        status
+            The session's, right after the turn.
+        prompt
+            The turn's prompt; the first one of a conversation gives it its title.
+        notebook
+            The notebook that the conversation belongs to.
+        """
+        before = self.get(status.session_id)
+        used_s = status.used_s or time.time()
+        self.save(
+            Record(
+                session_id=status.session_id,
+                name=status.name,
+                notebook=notebook,
+                cwd=status.cwd,
+                title=before.title if before is not None else title_of(prompt),
+                model=status.model,
+                turns=status.turns,
+                cost_usd=status.cost_usd,
+                started_s=before.started_s if before is not None else used_s,
+                used_s=used_s,
+            ),
+        )
+
+    def get(self, session_id: str) -> Record | None:
+        """Return a conversation's record, whether or not it still has a transcript.
+
+        Raises
+        ------
+        OptionError
+            If the session id is not a UUID.
+        """
+        return _read(self._path(session_id))
+
+    def past(self, notebook: str | None = None) -> list[Record]:
+        """Return the conversations that can be resumed, the last used first.
+
+        Parameters
+        ----------
+        notebook
+            Only those that belong to this notebook; None for all.
+        """
+        try:
+            there = transcribed(self._environment)
+            paths = [path for path in self._folder.glob("*.json") if path.stem in there]
+        except OSError as error:
+            _logger.info("The records of conversations cannot be read: %s", error)
+            return []
+        records = [record for record in map(_read, paths) if record is not None]
+        if notebook is not None:
+            records = [record for record in records if record.notebook == notebook]
+        return sorted(records, key=lambda record: record.used_s, reverse=True)
+
+    def forget(self, session_id: str) -> None:
+        """Remove a conversation's record; doing it again is harmless.
+
+        The conversation itself belongs to Claude Code and stays.
+
+        Raises
+        ------
+        OptionError
+            If the session id is not a UUID.
+        """
+        path = self._path(session_id)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _logger.info("The record of a conversation was not removed: %s", error)
+
+    def _path(self, session_id: str) -> Path:
+        return self._folder / f"{check_session_id(session_id)}.json"
+
+
+_TEXT = (str,)
+_TEXT_OR_NONE = (str, type(None))
+_NUMBER = (int, float)
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "session_id": _TEXT,
+    "name": _TEXT_OR_NONE,
+    "notebook": _TEXT_OR_NONE,
+    "cwd": _TEXT_OR_NONE,
+    "title": _TEXT,
+    "model": _TEXT_OR_NONE,
+    "turns": (int,),
+    "cost_usd": _NUMBER,
+    "started_s": _NUMBER,
+    "used_s": _NUMBER,
+}
+
+
+def _read(path: Path) -> Record | None:
+    """Return the record in a file; None if it is damaged, or not ours."""
+    written = read_private_file(path)
+    if written is None or written.get("session_id") != path.stem:
+        return None
+    # A later version may have written more than this one knows.
+    values: dict[str, Any] = {field.name: written.get(field.name) for field in fields(Record)}
+    for name, value in values.items():
+        if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
+            return None
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+    return Record(**{**values, "title": title_of(values["title"])})
