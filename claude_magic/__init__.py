@@ -27,11 +27,22 @@ if TYPE_CHECKING:
     from . import errors
     from .chat_model import ClaudeCodeChatModel
     from .notebook import Reply, current_session
-    from .session import ClaudeSession, SessionOptions, SessionState, SessionStatus
+    from .session import (
+        Allow,
+        ClaudeSession,
+        Deny,
+        PermissionRequest,
+        SessionOptions,
+        SessionState,
+        SessionStatus,
+    )
 
 __all__ = [
+    "Allow",
     "ClaudeCodeChatModel",
     "ClaudeSession",
+    "Deny",
+    "PermissionRequest",
     "Reply",
     "SessionOptions",
     "SessionState",
@@ -42,8 +53,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Allow": "claude_magic.session",
     "ClaudeCodeChatModel": "claude_magic.chat_model",
     "ClaudeSession": "claude_magic.session",
+    "Deny": "claude_magic.session",
+    "PermissionRequest": "claude_magic.session",
     "Reply": "claude_magic.notebook",
     "SessionOptions": "claude_magic.session",
     "SessionState": "claude_magic.session",

@@ -20,6 +20,9 @@ from .events import (
 )
 from .loop import LoopThread, loop_thread
 from .options import READING_TOOLS, Effort, PermissionMode, SessionOptions
+from .permission import Allow, Deny, PermissionAnswer, PermissionCallback, PermissionRequest
+from .pool import Pool
+from .records import Record
 from .registry import SessionRegistry
 from .session import ClaudeSession
 from .state import SessionState, SessionStatus
@@ -30,15 +33,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "READING_TOOLS",
+    "Allow",
     "BackgroundReply",
     "ClaudeSession",
+    "Deny",
     "Effort",
     "Event",
     "LoopThread",
+    "PermissionAnswer",
     "PermissionAsked",
+    "PermissionCallback",
     "PermissionDenied",
     "PermissionMode",
+    "PermissionRequest",
+    "Pool",
     "Prompt",
+    "Record",
     "RetryScheduled",
     "SessionOptions",
     "SessionRegistry",
