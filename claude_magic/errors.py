@@ -145,8 +145,9 @@ class SessionHeldError(SessionError):
 
     def __init__(self, session_id: str, holder: str) -> None:
         super().__init__(
-            f"This conversation is open in {holder}. Close it there (`%claude_disconnect`, or shut"
-            " the kernel down), or branch it.",
+            f"This conversation is open in {holder}. Close it there (`%claude_disconnect`, or shut "
+            "the kernel down), or branch it: "
+            f"`%claude_connect --resume {session_id[:8]} --fork NAME`.",
         )
         self.session_id = session_id
         self.holder = holder

@@ -132,7 +132,7 @@ def shared_kernel(
 @pytest.fixture
 def kernel(shared_kernel: Kernel, shared_api: Api) -> Kernel:
     """Give a kernel with claude_magic loaded, in a conversation that has not begun."""
-    assert shared_kernel.run("%claude_reset").status == "ok"
+    assert shared_kernel.run("%claude_reset --all").status == "ok"
     shared_api.begin()
     return shared_kernel
 

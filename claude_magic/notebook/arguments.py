@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from claude_magic.errors import UsageError
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import Action, ArgumentParser, Namespace
     from collections.abc import Callable
     from typing import Any
 
@@ -24,20 +24,23 @@ _VALUE = re.compile(r"\s*(\"[^\"]*\"|'[^']*'|\S+)")
 
 
 def parse_options(magic: Callable[..., Any], line: str) -> Namespace:
-    """Parse a line that holds options and nothing else.
+    """Parse a line that holds options and names, and no prompt.
 
     Raises
     ------
     UsageError
         If there is an unknown option, a value that is missing or wrong, or anything else.
     """
-    options, rest = split(magic, line)
-    if rest.strip():
+    parser = magic.parser  # type: ignore[attr-defined]
+    arguments, rest = _scan(parser, line)
+    if any(not action.option_strings for action in _actions(parser)):
+        arguments += rest.split()
+    elif rest.strip():
         raise UsageError(
             f"{rest.strip()!r} is not an option of this magic. "
             "A prompt goes below the line of %%claude, or behind %claude.",
         )
-    return options
+    return _parse(parser, arguments)
 
 
 def split(magic: Callable[..., Any], line: str) -> tuple[Namespace, str]:
@@ -51,10 +54,25 @@ def split(magic: Callable[..., Any], line: str) -> tuple[Namespace, str]:
         If there is an unknown option, or a value that is missing or wrong.
     """
     parser = magic.parser  # type: ignore[attr-defined]
+    arguments, rest = _scan(parser, line)
+    if rest.strip() == "--" or rest.lstrip().startswith("-- "):
+        rest = rest.lstrip()[2:]
+    elif rest.lstrip().startswith("-"):
+        raise UsageError(
+            f"{rest.split()[0]} is not an option of this magic. "
+            "Put -- before a prompt that starts with a dash.",
+        )
+    return _parse(parser, arguments), rest.strip()
+
+
+def _actions(parser: ArgumentParser) -> list[Action]:
+    return parser._actions  # noqa: SLF001 - argparse has no public list of them
+
+
+def _scan(parser: ArgumentParser, line: str) -> tuple[list[str], str]:
+    """Return the options at the start of a line with their values, and the rest of the line."""
     takes_value = {
-        name: action.nargs != 0
-        for action in parser._actions  # noqa: SLF001 - argparse has no public list of them
-        for name in action.option_strings
+        name: action.nargs != 0 for action in _actions(parser) for name in action.option_strings
     }
     arguments: list[str] = []
     position = 0
@@ -76,16 +94,12 @@ def split(magic: Callable[..., Any], line: str) -> tuple[Namespace, str]:
             position = value.end()
         elif equals:
             raise UsageError(f"{name} takes no value.")
-    rest = line[position:]
-    if rest.strip() == "--" or rest.lstrip().startswith("-- "):
-        rest = rest.lstrip()[2:]
-    elif rest.lstrip().startswith("-"):
-        raise UsageError(
-            f"{rest.split()[0]} is not an option of this magic. "
-            "Put -- before a prompt that starts with a dash.",
-        )
+    return arguments, line[position:]
+
+
+def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:
     try:
-        return parser.parse_args(arguments), rest.strip()
+        return parser.parse_args(arguments)
     except Exception as error:  # IPython's parser raises its own UsageError
         raise UsageError(str(error)) from error
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from IPython.core.getipython import get_ipython
 
 from claude_magic.errors import SessionError
+from claude_magic.session import MAIN
 
 from .magics import ClaudeMagics
 from .verbatim import keep_verbatim
@@ -49,19 +50,27 @@ def unload(shell: InteractiveShell) -> None:
     magics.close()
     sys.stdout.write("The conversation of this kernel has ended.\n")
     shell.input_transformers_cleanup.remove(keep_verbatim)
+    shell.configurables.remove(magics)  # type: ignore[arg-type]
     del shell.magics_manager.registry[ClaudeMagics.__name__]
     for kind, names in ClaudeMagics.magics.items():
         for name in names:
             shell.magics_manager.magics[kind].pop(name, None)
 
 
-def current_session() -> ClaudeSession:
+def current_session(name: str = MAIN) -> ClaudeSession:
     """Return the session that this kernel's ``%%claude`` cells talk to.
+
+    Parameters
+    ----------
+    name
+        What it is called in ``%%claude -s NAME``; otherwise the kernel's own.
 
     Raises
     ------
     SessionError
         If there is no IPython, or the extension is not loaded in it.
+    UsageError
+        If there is no session of this name.
     """
     shell = get_ipython()
     magics = _magics(shell) if shell is not None else None
@@ -70,7 +79,7 @@ def current_session() -> ClaudeSession:
             "This kernel has no conversation yet. Run `%load_ext claude_magic` first, or make a "
             "session of your own with ClaudeSession().",
         )
-    return magics.session
+    return magics.sessions.find(name).session
 
 
 def _magics(shell: InteractiveShell) -> ClaudeMagics | None:

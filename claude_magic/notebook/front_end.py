@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +20,16 @@ class FrontEnd(Enum):
     BATCH = "batch"
     #: IPython in a terminal, or a shell without a kernel.
     CONSOLE = "console"
+
+
+def notebook_path(shell: InteractiveShell) -> str:
+    """Return the path of the notebook in front of the kernel, or else the working directory.
+
+    By it a later kernel finds this one's conversations again.
+    """
+    # Jupyter Server sets the one, VS Code the other; batch runners and consoles set neither.
+    told = os.environ.get("JPY_SESSION_NAME") or shell.user_ns.get("__vsc_ipynb_file__")
+    return str(told or Path.cwd())
 
 
 def front_end(shell: InteractiveShell) -> FrontEnd:

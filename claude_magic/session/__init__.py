@@ -19,11 +19,13 @@ from .events import (
     Usage,
 )
 from .loop import LoopThread, loop_thread
-from .options import READING_TOOLS, Effort, PermissionMode, SessionOptions
+from .moment import moment
+from .named import NamedSession
+from .options import READING_TOOLS, TOOLS, Effort, PermissionMode, SessionOptions
 from .permission import Allow, Deny, PermissionAnswer, PermissionCallback, PermissionRequest
 from .pool import Pool
 from .records import Record
-from .registry import SessionRegistry
+from .registry import DEFAULT_MAX_LIVE, MAIN, SHORTEST_ID, SessionRegistry
 from .session import ClaudeSession
 from .state import SessionState, SessionStatus
 from .turn import Prompt, Told, Turn
@@ -32,7 +34,11 @@ if TYPE_CHECKING:
     from .sdk import claude_program
 
 __all__ = [
+    "DEFAULT_MAX_LIVE",
+    "MAIN",
     "READING_TOOLS",
+    "SHORTEST_ID",
+    "TOOLS",
     "Allow",
     "BackgroundReply",
     "ClaudeSession",
@@ -40,6 +46,7 @@ __all__ = [
     "Effort",
     "Event",
     "LoopThread",
+    "NamedSession",
     "PermissionAnswer",
     "PermissionAsked",
     "PermissionCallback",
@@ -67,6 +74,7 @@ __all__ = [
     "Usage",
     "claude_program",
     "loop_thread",
+    "moment",
 ]
 
 

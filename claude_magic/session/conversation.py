@@ -21,6 +21,7 @@ from claude_magic.errors import (
     SessionHeldError,
     StartError,
     TurnInterruptedError,
+    TurnLimitError,
     UsageError,
 )
 
@@ -67,6 +68,9 @@ INTERRUPT_EVERY_S = 0.25
 
 #: A turn that has not ended this long after its interrupt is ended with its process, in seconds.
 INTERRUPT_GRACE_S = 5.0
+
+#: Claude Code takes no budget of nothing.
+_NOTHING_USD = 1e-9
 
 
 class Conversation:
@@ -143,6 +147,11 @@ class Conversation:
     def pids(self) -> tuple[int, int] | None:
         """The process ids of the supervisor and of Claude Code while they run."""
         return self._client.pids if self._client is not None else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a conversation: Claude Code has heard something. Any thread."""
+        return self._spoken or self._origin.resumes is not None
 
     # -- state ---------------------------------------------------------------------------------
 
@@ -233,7 +242,7 @@ class Conversation:
                 # Importing the SDK takes a second or two; other sessions go on meanwhile.
                 sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
                 place = await self._find_place()
-                client = sdk.Client(self.options, place, self._decide)
+                client = sdk.Client(self._options_at(place), place, self._decide)
                 await client.connect()
             self._client = client
             self._background = Background()
@@ -261,6 +270,15 @@ class Conversation:
     def _leave_room(self) -> None:
         if self._pool is not None:
             self._pool.leave(self)
+
+    def _options_at(self, place: Place) -> SessionOptions:
+        """Return the options for a process that counts the cost from a place on."""
+        budget_usd = self.options.budget_usd
+        if budget_usd is None:
+            return self.options
+        # Where a process was killed, Claude Code has forgotten part of the cost.
+        forgotten_usd = self.status.cost_usd - place.counted_usd
+        return self.options.but(budget_usd=max(budget_usd - forgotten_usd, _NOTHING_USD))
 
     async def _find_place(self) -> Place:
         """Return where the process that starts now begins, with the lease for it taken."""
@@ -394,6 +412,7 @@ class Conversation:
             session_id=self.status.session_id,
             stop_reason=result.stop_reason,
             recovered=recovered,
+            dropped_turn=asking.dropped_turn,
         )
 
     async def _ask(self, turn: Turn, *, recovered: bool) -> tuple[Asking, Result]:
@@ -416,6 +435,8 @@ class Conversation:
                     self._asking = asking = Asking(turn)
             if turn in self._stopped:
                 raise TurnInterruptedError(sent=False)
+            if (over := self._over_budget("nothing was sent")) is not None:
+                raise over
             dropped, self._dropped_turn = self._dropped_turn, False
             asking = Asking(turn, wanted=True, recovered=recovered, dropped_turn=dropped)
             self._asking, self._cut_off = asking, asking.prompt_id
@@ -442,6 +463,15 @@ class Conversation:
             self._lose(client, error.reason)  # before the reader has noticed
             raise
         return await asking.outcome
+
+    def _over_budget(self, consequence: str) -> TurnLimitError | None:
+        budget_usd, cost_usd = self.options.budget_usd, self.status.cost_usd
+        if budget_usd is None or cost_usd < budget_usd:
+            return None
+        return TurnLimitError(
+            f"This conversation has cost ${cost_usd:.4f} and may cost ${budget_usd:.4f}; "
+            f"{consequence}. Raise the budget, or start a new conversation.",
+        )
 
     def _set_deadline(self, asking: Asking) -> None:
         if self.options.deadline_s is not None:
@@ -596,7 +626,10 @@ class Conversation:
             ),
         )
         if ours and asking is not None and not asking.outcome.done():
-            self._settle(asking, replace(result, error=asking.failure(result.error)), cost_usd)
+            error = result.error
+            if isinstance(error, TurnLimitError):
+                error = self._over_budget("the answer was stopped") or error
+            self._settle(asking, replace(result, error=asking.failure(error)), cost_usd)
 
     def _settle(self, asking: Asking, result: Result, cost_usd: float) -> None:
         asking.cost_usd = cost_usd
@@ -654,7 +687,8 @@ class Conversation:
                 _logger.exception("The permission callback raised; the tool is not run.")
                 answer = Deny(f"The question failed: {type(error).__name__}: {error}")
         if turn is not None and isinstance(answer, Deny):
-            turn.publish(PermissionDenied(request.name, request.arguments, answer.reason))
+            asked = self._callback is not None
+            turn.publish(PermissionDenied(request.name, request.arguments, answer.reason, asked))
         return answer
 
     # -- ending --------------------------------------------------------------------------------

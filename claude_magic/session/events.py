@@ -163,11 +163,14 @@ class PermissionDenied:
         What it would have been called with.
     reason
         What Claude is told of it.
+    asked
+        Whether somebody was asked, rather than nobody being there.
     """
 
     name: str
     arguments: Mapping[str, Any] = field(hash=False)
     reason: str = ""
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +234,8 @@ class TurnFinished:
         Why the model stopped, such as ``"end_turn"``.
     recovered
         Whether the process had to be resumed for this turn.
+    dropped_turn
+        Whether a turn that was cut off before was left out of the conversation by that.
     """
 
     text: str
@@ -241,6 +246,7 @@ class TurnFinished:
     session_id: str
     stop_reason: str | None = None
     recovered: bool = False
+    dropped_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from claude_magic.errors import SessionHeldError
 
+from .moment import moment
 from .private_file import (
     create_private_folder,
     private_folder,
@@ -59,11 +60,9 @@ class Holder:
     def __str__(self) -> str:
         """Say it as the end of the sentence "This conversation is open in …"."""
         elsewhere = self.host != platform.node()
-        since = time.localtime(self.since_s)
-        today = since[:3] == time.localtime()[:3]
         facts = [
             f"pid {self.pid}" + (f" on {self.host}" if elsewhere else ""),
-            f"since {time.strftime('%H:%M' if today else '%Y-%m-%d %H:%M', since)}",
+            f"since {moment(self.since_s)}",
         ]
         if self.notebook is not None:
             facts.insert(0, self.notebook)

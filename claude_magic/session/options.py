@@ -16,6 +16,40 @@ if TYPE_CHECKING:
 Effort: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
 PermissionMode: TypeAlias = Literal["default", "acceptEdits", "plan", "dontAsk"]
 
+#: The tools that Claude Code has of its own. It ignores other names without a word, so that a
+#: misspelt one would be missed only when Claude does not use it.
+TOOLS = (
+    "Agent",
+    "Bash",
+    "CronCreate",
+    "CronDelete",
+    "CronList",
+    "Edit",
+    "EnterWorktree",
+    "ExitWorktree",
+    "Glob",
+    "Grep",
+    "ListAgents",
+    "Monitor",
+    "NotebookEdit",
+    "Read",
+    "ReportFindings",
+    "ScheduleWakeup",
+    "SendMessage",
+    "Skill",
+    "Task",
+    "TaskCreate",
+    "TaskGet",
+    "TaskList",
+    "TaskStop",
+    "TaskUpdate",
+    "ToolSearch",
+    "WebFetch",
+    "WebSearch",
+    "Workflow",
+    "Write",
+)
+
 #: Tools that only look, and only inside the working directory unless a person consents.
 READING_TOOLS = ("Read", "Glob", "Grep")
 
@@ -54,8 +88,8 @@ class SessionOptions:
         How long a turn may take before it is stopped, in seconds above 0; None for as long as it
         takes.
     budget_usd
-        What a process of the session may cost before it answers no more, in US dollars above 0;
-        None for no limit.
+        What the conversation may cost before it answers no more, in US dollars above 0, as Claude
+        Code counts it; None for no limit. The turn that goes beyond it is stopped at the next tool.
     keep_transcript
         Whether Claude Code keeps the conversation on disk. Without it nothing is left behind, and
         a process that goes away takes the conversation with it.
@@ -104,8 +138,12 @@ class SessionOptions:
             "extra_directories",
             _directories("extra_directories", self.extra_directories),
         )
-        for name in ("tools", "allowed_tools"):
-            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        object.__setattr__(self, "tools", _tools("tools", self.tools))
+        object.__setattr__(
+            self,
+            "allowed_tools",
+            _tools("allowed_tools", self.allowed_tools, rules=True),
+        )
         for name in ("deadline_s", "budget_usd"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (int, float)) or not value > 0):
@@ -147,11 +185,14 @@ def _directories(option: str, value: object) -> tuple[Path, ...]:
     return tuple(_directory(option, path) for path in value)
 
 
-def _names(option: str, value: object) -> tuple[str, ...]:
+def _tools(option: str, value: object, *, rules: bool = False) -> tuple[str, ...]:
     if isinstance(value, str) or not hasattr(value, "__iter__"):
         raise OptionError(option, value, "a list of names, such as ['Read', 'Grep']")
     names = tuple(value)
     for name in names:
-        if not isinstance(name, str) or not name.strip():
-            raise OptionError(option, name, "made of non-empty names")
+        # A rule says behind the tool's name what it may be called with.
+        tool = name.partition("(")[0] if rules and isinstance(name, str) else name
+        if tool not in TOOLS and not (isinstance(tool, str) and tool.startswith("mcp__")):
+            known = ", ".join(TOOLS)
+            raise OptionError(option, name, f"made of names of tools, which are {known}")
     return names

@@ -40,6 +40,12 @@ class Pool:
                 elif not await self._park_one():
                     await self._changed.wait()
 
+    async def shrink(self) -> None:
+        """Park idle conversations until there are no more processes than there may be now."""
+        async with self._line:
+            while len(self._admitted) > self.max_live and await self._park_one():
+                pass
+
     async def _park_one(self) -> bool:
         # From here on a change is not missed, even while one of them is being parked.
         self._changed.clear()

@@ -44,7 +44,7 @@ class Record:
     turns
         Prompts answered so far.
     cost_usd
-        What Claude Code says that it cost so far, in US dollars.
+        What it cost so far, in US dollars.
     started_s, used_s
         When it began and when it was last used, by `time.time()`.
     """
@@ -127,7 +127,7 @@ class Records:
                 title=before.title if before is not None else title_of(prompt),
                 model=status.model,
                 turns=status.turns,
-                cost_usd=status.cost_usd,
+                cost_usd=status.paid_usd,
                 started_s=before.started_s if before is not None else used_s,
                 used_s=used_s,
             ),
@@ -161,22 +161,6 @@ class Records:
         if notebook is not None:
             records = [record for record in records if record.notebook == notebook]
         return sorted(records, key=lambda record: record.used_s, reverse=True)
-
-    def forget(self, session_id: str) -> None:
-        """Remove a conversation's record; doing it again is harmless.
-
-        The conversation itself belongs to Claude Code and stays.
-
-        Raises
-        ------
-        OptionError
-            If the session id is not a UUID.
-        """
-        path = self._path(session_id)
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            _logger.info("The record of a conversation was not removed: %s", error)
 
     def _path(self, session_id: str) -> Path:
         return self._folder / f"{check_session_id(session_id)}.json"

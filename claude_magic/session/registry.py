@@ -1,108 +1,350 @@
-"""The sessions of one kernel."""
+"""The sessions of one kernel, by name."""
 
 from __future__ import annotations
 
+import re
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from claude_magic.errors import OptionError, UsageError
+
+from .loop import loop_thread
+from .named import NamedSession
+from .options import SessionOptions
+from .place import Place
+from .pool import Pool
+from .records import Record, Records
 from .session import ClaudeSession
+from .transcript import transcribed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from .permission import PermissionCallback
 
-    from .options import SessionOptions
-    from .state import SessionStatus
+#: The name of the kernel's own conversation.
+MAIN = "main"
+
+#: So many Claude Code processes run at once, if nothing else is said.
+DEFAULT_MAX_LIVE = 4
+
+#: An id may be cut to so many characters, where that leaves no doubt.
+SHORTEST_ID = 6
+
+_NAME = re.compile(r"\w[\w.-]{0,39}")
 
 
 class SessionRegistry:
-    """The kernel's conversation, and whoever follows it from one session to the next.
+    """The conversations of one kernel: its own, called `MAIN`, and any number of others.
 
-    A reset ends the session and puts a new one in its place; listeners stay. Any thread may call,
-    and no method waits for Claude Code.
+    They run in parallel and never hear of each other. At most `max_live` of them have a process at
+    a time. Any thread may call, and only `resume`, `end_others` and `close` wait for Claude Code.
 
     Parameters
     ----------
     options
-        What sessions are started with.
+        What conversations are started with.
+    max_live
+        How many Claude Code processes there may be, from 1.
+    notebook
+        The notebook that the conversations belong to, by which they are found again later.
+    on_permission
+        Is asked whether a tool may run that does not run unasked; None denies.
+
+    Attributes
+    ----------
+    options
+        What conversations with a new name are started with.
+    main
+        The kernel's own conversation.
     """
 
-    def __init__(self, options: SessionOptions | None = None) -> None:
+    def __init__(
+        self,
+        options: SessionOptions | None = None,
+        *,
+        max_live: int = DEFAULT_MAX_LIVE,
+        notebook: str | None = None,
+        on_permission: PermissionCallback | None = None,
+    ) -> None:
+        self.options = (options or SessionOptions()).but(notebook=notebook)
+        self._pool = Pool(max_live)
+        self._on_permission = on_permission
+        # Held while a name is given or taken away.
         self._lock = threading.Lock()
-        self._listeners: list[Callable[[SessionStatus], object]] = []
-        self._session = ClaudeSession(options)
-        self._unsubscribe = self._session.subscribe(self._tell)
+        self.main = NamedSession(self._make(self.options.but(name=MAIN)), self._make)
+        self._others: dict[str, NamedSession] = {}
+
+    def _make(self, options: SessionOptions, resume: Place | None = None) -> ClaudeSession:
+        return ClaudeSession(
+            options,
+            resume=resume,
+            on_permission=self._on_permission,
+            pool=self._pool,
+        )
 
     @property
-    def session(self) -> ClaudeSession:
-        """The session that the next prompt goes to."""
-        return self._session
+    def max_live(self) -> int:
+        """How many Claude Code processes there may be, from 1.
 
-    @property
-    def status(self) -> SessionStatus:
-        """The present session's latest snapshot."""
-        return self._session.status
-
-    def subscribe(self, listener: Callable[[SessionStatus], object]) -> Callable[[], None]:
-        """Call `listener` on the loop thread with every status of the present session.
-
-        Parameters
-        ----------
-        listener
-            Must return at once and must not raise.
-
-        Returns
-        -------
-        Callable
-            Ends the subscription; calling it again is harmless.
+        Where there are more, idle ones are closed at once, in the background.
         """
+        return self._pool.max_live
+
+    @max_live.setter
+    def max_live(self, number: int) -> None:
+        self._pool.max_live = number
+        loop_thread().submit(self._pool.shrink())
+
+    @property
+    def all(self) -> dict[str, NamedSession]:
+        """The conversations by name, the kernel's own first."""
         with self._lock:
-            self._listeners.append(listener)
-        listener(self.status)
+            return {MAIN: self.main, **self._others}
 
-        def end() -> None:
-            with self._lock:
-                if listener in self._listeners:
-                    self._listeners.remove(listener)
+    def find(self, name: str) -> NamedSession:
+        """Return a conversation that there is.
 
-        return end
+        Raises
+        ------
+        UsageError
+            If there is none of this name; the text names those that there are.
+        """
+        known = self.all
+        if name not in known:
+            raise UsageError(
+                f"There is no conversation {name!r}; there are: {', '.join(known)}.",
+            )
+        return known[name]
 
-    def _tell(self, status: SessionStatus) -> None:
-        with self._lock:
-            listeners = list(self._listeners)
-        for listener in listeners:
-            listener(status)
-
-    def connect(self) -> None:
-        """Start connecting in the background; nothing to do where it is connected."""
-        self._session.start_connecting()
-
-    def disconnect(self) -> None:
-        """Close the process in the background and keep the conversation."""
-        self._session.start_disconnecting()
-
-    def reset(self, options: SessionOptions | None = None) -> ClaudeSession:
-        """End the conversation in the background and put a new session in its place.
-
-        Parameters
-        ----------
-        options
-            What the new session is started with; None keeps those of the one before.
+    def get(self, name: str) -> NamedSession:
+        """Return the conversation of a name; the first use of a name begins one.
 
         Raises
         ------
         OptionError
-            If they have become impossible, such as a directory that is gone; nothing changes then.
+            If it cannot be a name, or the options have become impossible.
         """
-        before = self._session
-        after = ClaudeSession(options or before.options)
-        # Whoever follows hears no word of the old session any more, and all of the new one's.
-        self._unsubscribe()
-        self._session = after
-        self._unsubscribe = after.subscribe(self._tell)
-        before.start_closing()
-        return after
+        _check_name(name)
+        with self._lock:
+            if name == MAIN:
+                return self.main
+            if name not in self._others:
+                self._others[name] = self._named(self._make(self.options.but(name=name)))
+            return self._others[name]
+
+    def fork(self, name: str, of: str = MAIN) -> NamedSession:
+        """Branch a conversation: begin one of a new name that has all so far in common with it.
+
+        Raises
+        ------
+        OptionError
+            If it cannot be a name.
+        UsageError
+            If the name is taken, or there is nothing of that name to branch.
+        """
+        original = self.find(of)
+        with self._lock:
+            self._check_free(name)
+            self._others[name] = self._named(original.session.fork(name=name))
+            return self._others[name]
+
+    def resume(self, session_id: str, name: str = MAIN, **changes: Any) -> NamedSession:
+        """Go on with an earlier conversation under a name, in place of the one that has it.
+
+        Waits until it is connected; where that fails, nothing changes.
+
+        Parameters
+        ----------
+        session_id
+            The conversation's id, or its beginning.
+        name
+            What it is called from now on.
+        **changes
+            Fields of `SessionOptions` that are to differ.
+
+        Raises
+        ------
+        UsageError
+            If there is no such conversation, or more than one.
+        OptionError
+            If it cannot be a name, or an option has an impossible value.
+        StartError
+            If it does not come up.
+        SessionHeldError
+            If the conversation is open elsewhere.
+        """
+        _check_name(name)
+        found = self._find_past(session_id)
+        for other, named in self.all.items():
+            if named.status.session_id == found:
+                if other == name:
+                    return named
+                raise UsageError(f"This conversation is open here already, as {other!r}.")
+        session = self._make(self._options_there(found, name).but(**changes), Place.of(found))
+        try:
+            session.connect()
+        except BaseException:
+            session.start_closing()
+            raise
+        with self._lock:
+            if name == MAIN:
+                self.main.put(session)
+                return self.main
+            if name in self._others:
+                self._others[name].put(session)
+            else:
+                self._others[name] = self._named(session)
+            return self._others[name]
+
+    def branch(self, session_id: str, name: str, **changes: Any) -> NamedSession:
+        """Branch an earlier conversation, which may be open elsewhere, under a new name.
+
+        Parameters
+        ----------
+        session_id
+            The conversation's id, or its beginning.
+        name
+            What the branch is called.
+        **changes
+            Fields of `SessionOptions` that are to differ.
+
+        Raises
+        ------
+        UsageError
+            If there is no such conversation, or more than one, or the name is taken.
+        OptionError
+            If it cannot be a name, or an option has an impossible value.
+        """
+        found = self._find_past(session_id)
+        options = self._options_there(found, name).but(**changes)
+        with self._lock:
+            self._check_free(name)
+            session = self._make(options, Place.of(found).branch())
+            self._others[name] = self._named(session)
+            return self._others[name]
+
+    def _options_there(self, session_id: str, name: str) -> SessionOptions:
+        """Return options for going on with an earlier conversation."""
+        options = self.options_of(name)
+        record = Records(options.environment).get(session_id)
+        if record is not None and record.cwd is not None:
+            # Claude Code finds a conversation by the directory that it was held in.
+            options = options.but(cwd=Path(record.cwd))
+        return options
+
+    def _check_free(self, name: str) -> None:
+        _check_name(name)
+        if name == MAIN or name in self._others:
+            raise UsageError(
+                f"There is a conversation {name!r} already. Choose another name for the "
+                f"branch, or end that one first with `%claude_reset {name}`.",
+            )
+
+    def past(self, *, everywhere: bool = False) -> list[Record]:
+        """Return earlier conversations that are not open here, the last used first.
+
+        Reads files, for a few milliseconds.
+
+        Parameters
+        ----------
+        everywhere
+            Whether to list those of other notebooks, too.
+        """
+        own = {named.status.session_id for named in self.all.values()}
+        notebook = None if everywhere else self.options.notebook
+        records = Records(self.main.options.environment).past(notebook)
+        return [record for record in records if record.session_id not in own]
+
+    def options_of(self, name: str) -> SessionOptions:
+        """Return what the next session of a name is started with, whether or not there is one."""
+        named = self.all.get(name)
+        return named.options if named is not None else self.options.but(name=name)
+
+    def end(self, name: str) -> NamedSession:
+        """End a conversation in the background and return it; its name is free again.
+
+        The kernel's own conversation is not ended but reset, by its `reset`.
+
+        Raises
+        ------
+        UsageError
+            If there is none of this name, or it is the kernel's own.
+        """
+        if name == MAIN:
+            raise UsageError("The kernel's own conversation has no end; reset it instead.")
+        named = self.find(name)
+        with self._lock:
+            self._others.pop(name, None)
+        named.session.start_closing()
+        return named
+
+    def end_others(self) -> None:
+        """End all conversations but the kernel's own, and wait until nothing is left of them."""
+        for named in [self.end(name) for name in self.all if name != MAIN]:
+            named.close()
+
+    def change(self, **changes: Any) -> bool:
+        """Change what conversations are started with.
+
+        Those in which nothing was said yet are begun anew with it at once, where they are.
+
+        Parameters
+        ----------
+        **changes
+            Fields of `SessionOptions`.
+
+        Returns
+        -------
+        bool
+            Whether it holds for all conversations; those that have begun keep what they had until
+            they are reset.
+
+        Raises
+        ------
+        OptionError
+            If a value is impossible; nothing changes then.
+        """
+        options = self.options.but(**changes)
+        everywhere = True
+        for named in self.all.values():
+            if named.session.begun:
+                named.options = named.options.but(**changes)
+                everywhere = False
+            else:
+                live = named.status.state.live
+                named.reset(named.options.but(**changes))
+                if live:
+                    named.connect()
+        self.options = options
+        return everywhere
 
     def close(self) -> None:
-        """End the conversation and wait until nothing is left of it."""
-        self._session.close()
-        self._unsubscribe()
+        """End all conversations and wait until nothing is left of them."""
+        everyone = self.all.values()
+        for named in everyone:
+            named.session.start_closing()
+        for named in everyone:
+            named.close()
+
+    def _named(self, session: ClaudeSession) -> NamedSession:
+        return NamedSession(session, self._make)
+
+    def _find_past(self, start: str) -> str:
+        """Return the one id that begins so."""
+        known = transcribed(self.main.options.environment)
+        found = sorted(each for each in known if each.startswith(start.lower()))
+        if len(start) < SHORTEST_ID:
+            raise UsageError(f"{start!r} is too short for an id; give {SHORTEST_ID} characters.")
+        if not found:
+            raise UsageError(
+                f"There is no conversation {start!r}. "
+                "`%claude_sessions --past --all` lists those that there are.",
+            )
+        if len(found) > 1:
+            raise UsageError(f"{start!r} begins more than one id: {', '.join(found)}.")
+        return found[0]
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise OptionError("name", name, "up to 40 letters, digits, and _ - . behind the first")

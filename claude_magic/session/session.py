@@ -147,6 +147,11 @@ class ClaudeSession:
         """The process ids of the supervisor and of Claude Code, while they run."""
         return self._conversation.pids
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was said in this conversation, here or before it was resumed."""
+        return self._conversation.begun
+
     def subscribe(self, listener: Callable[[SessionStatus], object]) -> Callable[[], None]:
         """Call `listener` on the loop thread with every new status, and now with the present one.
 
@@ -224,8 +229,13 @@ class ClaudeSession:
         """
         return await self.send(prompt).aresult()
 
-    def connect(self) -> None:
+    def connect(self, *, by_hand: bool = False) -> None:
         """Start Claude Code, or resume the conversation; nothing to do where it runs.
+
+        Parameters
+        ----------
+        by_hand
+            Whether somebody asks for it, who may do so again after a `RestartLimitError`.
 
         Raises
         ------
@@ -236,15 +246,21 @@ class ClaudeSession:
         SessionClosedError
             If the session was closed.
         """
-        loop_thread().run(self._mine().connect())
+        loop_thread().run(self._mine().connect(by_hand=by_hand))
 
-    async def aconnect(self) -> None:
+    async def aconnect(self, *, by_hand: bool = False) -> None:
         """Do as `connect` does, on any event loop."""
-        await asyncio.wrap_future(loop_thread().submit(self._mine().connect()))
+        await asyncio.wrap_future(loop_thread().submit(self._mine().connect(by_hand=by_hand)))
 
-    def start_connecting(self) -> None:
-        """Connect in the background and return at once; the status tells what comes of it."""
-        loop_thread().submit(self._mine().connect())
+    def start_connecting(self, *, by_hand: bool = False) -> None:
+        """Connect in the background and return at once; the status tells what comes of it.
+
+        Parameters
+        ----------
+        by_hand
+            Whether somebody asks for it, who may do so again after a `RestartLimitError`.
+        """
+        loop_thread().submit(self._mine().connect(by_hand=by_hand))
 
     def reconnect(self) -> None:
         """Close the process, if there is one, and resume the conversation with a new one.

@@ -136,3 +136,12 @@ class SessionStatus:
     cost_usd: float = 0.0
     name: str | None = None
     used_s: float | None = None
+
+    @property
+    def paid_usd(self) -> float:
+        """What somebody pays for the conversation so far, in US dollars.
+
+        Claude Code counts by Claude's prices whatever answers; where that is not Claude, nobody
+        pays.
+        """
+        return 0.0 if self.label else self.cost_usd

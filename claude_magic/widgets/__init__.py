@@ -6,12 +6,12 @@ console has no use for them.
 
 from typing import TYPE_CHECKING
 
-from .status_text import status_text
+from .status_text import one_line, status_text
 
 if TYPE_CHECKING:
     from .status_panel import StatusPanel
 
-__all__ = ["StatusPanel", "status_text"]
+__all__ = ["StatusPanel", "one_line", "status_text"]
 
 
 def __getattr__(name: str) -> object:

@@ -122,7 +122,6 @@ function render({ model, el }) {
   });
   const head = element("div", "cm-head");
   const title = element("span", "cm-title");
-  title.textContent = "Claude Code";
   const badge = element("span", "cm-badge");
   head.append(title, badge);
 
@@ -161,6 +160,7 @@ function render({ model, el }) {
   let session = null;
   const show = (status) => {
     card.dataset.state = status.state;
+    say(title, status.name ? `Claude Code · ${status.name}` : "Claude Code");
     say(badge, status.label ?? "");
     say(word, status.state);
     say(sentence, status.sentence);

@@ -10,14 +10,14 @@ import anywidget
 import traitlets
 
 from claude_magic.errors import ClaudeMagicError, UsageError
-from claude_magic.session import SessionState
+from claude_magic.session import MAIN, SessionState
 
-from .status_text import paid_usd, permissions, status_text
+from .status_text import permissions, status_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from claude_magic.session import SessionRegistry, SessionStatus
+    from claude_magic.session import NamedSession, SessionStatus
 
 Action: TypeAlias = Literal["connect", "disconnect", "reset"]
 
@@ -55,29 +55,30 @@ def panel_state(status: SessionStatus) -> dict[str, Any]:
         "sentence": status.state.sentence,
         "reason": status.reason,
         "label": status.label,
+        "name": None if status.name == MAIN else status.name,
         "model": status.model,
         "session_id": status.session_id,
         "turns": status.turns,
         "input_tokens": status.usage.input_tokens,
         "output_tokens": status.usage.output_tokens,
         "cached_tokens": status.usage.cache_read_tokens,
-        "cost_usd": paid_usd(status),
+        "cost_usd": status.paid_usd,
         "permissions": permissions(status),
         "actions": possible_actions(status.state),
     }
 
 
 class StatusPanel(anywidget.AnyWidget):
-    """A card that shows the present session of a registry and connects, disconnects or resets it.
+    """A card that shows the session of a name and connects, disconnects or resets it.
 
-    It follows the registry from when it is made until it is closed, also while a cell is running,
+    It follows the name from when it is made until it is closed, also while a cell is running,
     and shows any number of views that stay in step. Make, display and close it on the main thread.
     Its buttons are answered on the thread that ipykernel chooses, its status comes from the loop
     thread.
 
     Parameters
     ----------
-    registry
+    named
         Whose present session is shown.
 
     Attributes
@@ -89,7 +90,7 @@ class StatusPanel(anywidget.AnyWidget):
 
     Examples
     --------
-    >>> StatusPanel(SessionRegistry())  # doctest: +SKIP
+    >>> StatusPanel(SessionRegistry().main)  # doctest: +SKIP
     """
 
     _esm = Path(__file__).with_name("status_panel.js")
@@ -98,19 +99,19 @@ class StatusPanel(anywidget.AnyWidget):
     status = traitlets.Dict().tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, registry: SessionRegistry) -> None:
-        self._registry = registry
+    def __init__(self, named: NamedSession) -> None:
+        self._named = named
         # Held while anything is published, so that no comm is closed under a message. Re-entrant
         # because the garbage collector may call `close` in the middle of a message.
         self._publishing = threading.RLock()
         self._unsubscribe: Callable[[], None] | None = None
-        super().__init__(status=panel_state(registry.status))
+        super().__init__(status=panel_state(named.status))
         _keep_off_the_busy_shell(self.comm)
         self.on_msg(self._receive)
-        self._unsubscribe = registry.subscribe(self._follow)
+        self._unsubscribe = named.subscribe(self._follow)
 
     def close(self) -> None:
-        """Take the panel's views away and stop following the registry; twice is harmless."""
+        """Take the panel's views away and stop following the name; twice is harmless."""
         unsubscribe, self._unsubscribe = self._unsubscribe, None
         if unsubscribe is not None:
             unsubscribe()
@@ -118,7 +119,7 @@ class StatusPanel(anywidget.AnyWidget):
             super().close()
 
     def _follow(self, _status: SessionStatus) -> None:
-        """Show the registry's present status. Loop thread, and once the thread that subscribed.
+        """Show the present status. Loop thread, and once the thread that subscribed.
 
         The trait is set here and not handed to the main thread, which is not free while a cell is
         running. ipykernel's way out is made for any thread: `Session.send` is what its own IOPub
@@ -131,7 +132,7 @@ class StatusPanel(anywidget.AnyWidget):
                 return
             try:
                 # Two threads may come here in either order, so the argument may be the older one.
-                self.status = panel_state(self._registry.status)
+                self.status = panel_state(self._named.status)
             except Exception:
                 # A kernel that is shutting down has closed its sockets. Nobody sees the panel then,
                 # and a listener that raised would stop the session's own work.
@@ -150,9 +151,9 @@ class StatusPanel(anywidget.AnyWidget):
 
     def _perform(self, content: object) -> None:
         performers: dict[object, Callable[[], object]] = {
-            "connect": self._registry.connect,
-            "disconnect": self._registry.disconnect,
-            "reset": self._registry.reset,
+            "connect": self._named.connect,
+            "disconnect": self._named.disconnect,
+            "reset": self._named.reset,
         }
         action = content.get("action") if isinstance(content, dict) else None
         if action not in performers:
@@ -168,7 +169,7 @@ class StatusPanel(anywidget.AnyWidget):
         bundle: tuple[dict[str, Any], dict[str, Any]] | None = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
             # What a saved notebook shows where there is no kernel, such as on GitHub.
-            bundle[0]["text/plain"] = status_text(self._registry.status)
+            bundle[0]["text/plain"] = status_text(self._named.status)
         return bundle
 
 

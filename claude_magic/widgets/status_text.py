@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from claude_magic.session import MAIN
+
 if TYPE_CHECKING:
     from claude_magic.session import SessionStatus
 
@@ -28,6 +30,7 @@ def status_text(status: SessionStatus) -> str:
         ("reason", status.reason),
         ("answers", status.label or ""),
         ("model", status.model or ""),
+        ("name", status.name if status.name not in {None, MAIN} else ""),
         ("session", status.session_id),
         ("may use", permissions(status)),
         ("turns", f"{status.turns:,}" if status.turns else ""),
@@ -35,10 +38,9 @@ def status_text(status: SessionStatus) -> str:
     if usage.input_tokens or usage.output_tokens:
         cached = f" ({usage.cache_read_tokens:,} cached)" if usage.cache_read_tokens else ""
         rows.append(("tokens", f"{usage.input_tokens:,} in{cached}, {usage.output_tokens:,} out"))
-    cost_usd = paid_usd(status)
-    if cost_usd > 0:
-        rows.append(("cost", f"${cost_usd:,.4f}"))
-    return "\n".join(f"{name:<13}{_one_line(text)}" for name, text in rows if text)
+    if status.paid_usd > 0:
+        rows.append(("cost", f"${status.paid_usd:,.4f}"))
+    return "\n".join(f"{name:<13}{one_line(text)}" for name, text in rows if text)
 
 
 def permissions(status: SessionStatus) -> str:
@@ -47,14 +49,6 @@ def permissions(status: SessionStatus) -> str:
     return f"{', '.join(status.tools)} in {where}" if status.tools else "no tools"
 
 
-def paid_usd(status: SessionStatus) -> float:
-    """Return what the conversation cost so far, in US dollars.
-
-    Claude Code counts by Claude's prices whatever answers; where that is not Claude, nobody pays.
-    """
-    return 0.0 if status.label else status.cost_usd
-
-
-def _one_line(text: str) -> str:
-    """Replace what does not print: line ends, escape sequences, bidirectional overrides."""
+def one_line(text: str) -> str:
+    """Return a text without what does not print: line ends, escapes, bidirectional overrides."""
     return "".join(character if character.isprintable() else " " for character in text)

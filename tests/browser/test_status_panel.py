@@ -23,10 +23,10 @@ from claude_magic.widgets import StatusPanel
 demo = offline_demo().start()
 options = SessionOptions(environment=demo.environment, label=demo.label)
 registry = SessionRegistry(options)
-panel = StatusPanel(registry)
+panel = StatusPanel(registry.main)
 """
 
-ASK = "registry.session.ask('What is my name?').text"
+ASK = "registry.main.session.ask('What is my name?').text"
 
 #: Notes when the panel's state changed, in seconds since the epoch by the browser's clock.
 WATCH = """
@@ -97,9 +97,10 @@ def test_changes_show_and_buttons_work_while_a_cell_is_running(
 ) -> None:
     notebook = open_notebook(
         SETUP + "told = []\n"
-        "end = registry.subscribe(lambda status: told.append((status.state.value, time.time())))",
+        "note = lambda status: told.append((status.state.value, time.time()))\n"
+        "end = registry.main.subscribe(note)",
         "panel",
-        "registry.connect()\n"
+        "registry.main.connect()\n"
         "from pathlib import Path\n"
         "while not Path('let-the-cell-end').exists():\n"
         "    time.sleep(0.05)",
@@ -211,7 +212,7 @@ def test_what_others_wrote_is_shown_as_text(open_notebook: OpenNotebook) -> None
     markup = "<img src=x onerror='window.harmed = true'>"
     notebook = open_notebook(
         SETUP,
-        f"panel = StatusPanel(SessionRegistry(options.but(label={markup!r})))\n"
+        f"panel = StatusPanel(SessionRegistry(options.but(label={markup!r})).main)\n"
         f"panel.error = {markup!r}\n"
         "panel",
     )
@@ -231,10 +232,10 @@ def test_looks(open_notebook: OpenNotebook, theme: str) -> None:
         f"display(panel)\n{ASK}",
         "import tempfile\n"
         "with tempfile.TemporaryDirectory() as gone:\n"
-        "    lost = SessionRegistry(options.but(label=None, cwd=gone, model='opus'))\n"
+        "    lost = SessionRegistry(options.but(label=None, cwd=gone, model='opus')).main\n"
         "lost.connect()\n"
         "StatusPanel(lost)",
-        "StatusPanel(SessionRegistry())",
+        "StatusPanel(SessionRegistry().main)",
     )
     notebook.page.set_viewport_size({"width": 900, "height": 1140})
     notebook.command("application:toggle-left-area")

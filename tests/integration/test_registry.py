@@ -24,9 +24,9 @@ def sessions(connected: Any) -> Iterator[SessionRegistry]:
 
 
 def test_a_reset_puts_a_new_conversation_in_the_place_of_the_old(sessions: SessionRegistry) -> None:
-    before = sessions.session
+    before = sessions.main.session
     before.ask("My name is Ada.")
-    assert sessions.reset().ask("What is my name?").text == "You said: What is my name?"
+    assert sessions.main.reset().ask("What is my name?").text == "You said: What is my name?"
     before.close()  # waits for the end that the reset began
     assert before.state is SessionState.CLOSED
 
@@ -34,12 +34,12 @@ def test_a_reset_puts_a_new_conversation_in_the_place_of_the_old(sessions: Sessi
 def test_resets_while_states_change_do_not_wait_for_each_other(sessions: SessionRegistry) -> None:
     # A reset that held the registry's lock while it waited for the loop thread stopped both.
     told: list[SessionStatus] = []
-    sessions.subscribe(told.append)
+    sessions.main.subscribe(told.append)
     for _ in range(50):
-        sessions.connect()
-        sessions.reset()
-    sessions.session.connect()
-    assert told[-1].session_id == sessions.session.session_id
+        sessions.main.connect()
+        sessions.main.reset()
+    sessions.main.session.connect()
+    assert told[-1].session_id == sessions.main.session.session_id
     assert told[-1].state is SessionState.READY
 
 
@@ -50,21 +50,21 @@ def test_a_reset_that_cannot_be_changes_nothing(
     folder = tmp_path / "project"
     folder.mkdir()
     sessions = SessionRegistry(SessionOptions(cwd=folder))
-    session = sessions.session
+    session = sessions.main.session
     told: list[SessionStatus] = []
-    sessions.subscribe(told.append)
+    sessions.main.subscribe(told.append)
     folder.rmdir()
     with pytest.raises(OptionError, match="exists"):
-        sessions.reset()
-    assert sessions.session is session
+        sessions.main.reset()
+    assert sessions.main.session is session
     sessions.close()
     assert told[-1].state is SessionState.CLOSED
 
 
 def test_a_listener_that_left_hears_nothing(sessions: SessionRegistry) -> None:
     told: list[SessionStatus] = []
-    leave = sessions.subscribe(told.append)
+    leave = sessions.main.subscribe(told.append)
     leave()
     leave()
-    sessions.session.connect()
+    sessions.main.session.connect()
     assert [status.state for status in told] == [SessionState.NEW]

@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from claude_magic.session import (
+    BackgroundReply,
+    PermissionAsked,
     PermissionDenied,
     RetryScheduled,
     TextDelta,
@@ -14,12 +16,14 @@ from claude_magic.session import (
     ToolStarted,
     TurnFailed,
     TurnFinished,
+    TurnStarted,
 )
 
 from . import words
+from .tools import ToolLines
 
 if TYPE_CHECKING:
-    from claude_magic.session import Event
+    from claude_magic.session import Event, SessionStatus
 
 
 class ConsoleRenderer:
@@ -27,14 +31,14 @@ class ConsoleRenderer:
 
     Parameters
     ----------
-    label
-        What stands behind the API where it is not Claude.
+    status
+        The session's, before the turn.
     """
 
-    def __init__(self, label: str | None) -> None:
-        self._label = label
+    def __init__(self, status: SessionStatus) -> None:
+        self._status = status
         self._block: int | None = None
-        self._tools: dict[str, str] = {}
+        self._tools = ToolLines()
 
     def show(self, event: Event) -> None:
         """Take one event."""
@@ -44,23 +48,40 @@ class ConsoleRenderer:
                     sys.stdout.write("\n\n")
                 self._block = event.block
                 sys.stdout.write(event.text)
-            case TextWithdrawn():
-                self._line("[the connection broke; Claude says this again]")
             case ToolStarted():
-                self._tools[event.tool_id] = words.tool_call(event.name, event.arguments)
+                self._tools.start(event)
+            case BackgroundReply():
+                self._line(f"[{words.background(event)}]")
+                self._line(event.text)
             case ToolFinished():
-                mark = "✗" if event.is_error else "✓"
-                self._line(f"{mark} {self._tools.pop(event.tool_id, event.name)}")
+                self._line(" ".join(self._tools.finish(event)))
             case PermissionDenied():
                 call = words.tool_call(event.name, event.arguments)
-                self._line(f"Not allowed, because nobody could be asked: {call}")
-            case RetryScheduled():
-                self._line(f"[{words.retry(event)}]")
-            case TurnFinished():
-                self._line(f"[{words.footer(event, self._label)}]")
-            case TurnFailed():
-                self._line(f"[{self._label}]" if self._label else "")
+                self._line(words.denied(event, call))
+            case _:
+                self._aside(event)
         sys.stdout.flush()
+
+    def _aside(self, event: Event) -> None:
+        """Write a line of ours, where an event calls for one."""
+        match event:
+            case TurnStarted():
+                aside = words.recovery(event)
+            case TextWithdrawn():
+                aside = "the connection broke; Claude says this again"
+            case PermissionAsked():
+                aside = words.asked(event)
+            case RetryScheduled():
+                aside = words.retry(event)
+            case TurnFinished():
+                aside = words.footer(event, self._status)
+            case TurnFailed():
+                aside = self._status.label or ""
+                self._line("")
+            case _:
+                return
+        if aside:
+            self._line(f"[{aside}]")
 
     @property
     def due_s(self) -> float | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from IPython.display import display
 
 from claude_magic.session import (
+    BackgroundReply,
     PermissionDenied,
     TextDelta,
     TextWithdrawn,
@@ -17,49 +18,59 @@ from claude_magic.session import (
     ToolStarted,
     TurnFailed,
     TurnFinished,
+    TurnStarted,
 )
 
 from . import words
+from .tools import ToolLines
 
 if TYPE_CHECKING:
-    from claude_magic.session import Event
+    from claude_magic.session import Event, SessionStatus
 
 
 class FinalRenderer:
     """Shows a turn's outputs when they are complete, and nothing that differs from run to run.
 
+    Whether the session had to be recovered does differ, and is told all the same: whoever relies on
+    the outputs must be able to see it.
+
     Parameters
     ----------
-    label
-        What stands behind the API where it is not Claude.
+    status
+        The session's, before the turn.
     """
 
-    def __init__(self, label: str | None) -> None:
-        self._label = label
+    def __init__(self, status: SessionStatus) -> None:
+        self._label = status.label
         self._texts: dict[int, str] = {}
-        self._tools: dict[str, str] = {}
+        self._tools = ToolLines()
+        self._recovery = ""
 
     def show(self, event: Event) -> None:
         """Take one event."""
         match event:
+            case TurnStarted():
+                self._recovery = words.recovery(event) or self._recovery
+            case BackgroundReply():
+                _publish(words.quote_bundle(words.background(event), event.text))
             case TextDelta():
                 self._texts[event.block] = self._texts.get(event.block, "") + event.text
             case TextWithdrawn():
                 self._texts.pop(event.block, None)
             case ToolStarted():
                 self.refresh()
-                self._tools[event.tool_id] = words.tool_call(event.name, event.arguments)
+                self._tools.start(event)
             case ToolFinished():
-                line = words.code_span(self._tools.pop(event.tool_id, event.name))
-                _publish(words.text_bundle(f"{'✗' if event.is_error else '✓'} {line}"))
+                mark, call = self._tools.finish(event)
+                _publish(words.text_bundle(f"{mark} {words.code_span(call)}"))
             case PermissionDenied():
-                line = words.code_span(words.tool_call(event.name, event.arguments))
-                told = f"Not allowed, because nobody could be asked: {line}"
-                _publish(words.text_bundle(told))
+                call = words.code_span(words.tool_call(event.name, event.arguments))
+                _publish(words.text_bundle(words.denied(event, call)))
             case TurnFinished() | TurnFailed():
                 self.refresh()
-                if self._label:
-                    _publish(words.aside_bundle(self._label))
+                told = " · ".join(part for part in (self._label, self._recovery) if part)
+                if told:
+                    _publish(words.aside_bundle(told))
 
     @property
     def due_s(self) -> float | None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from IPython.display import display
 
 from claude_magic.session import (
+    BackgroundReply,
+    PermissionAsked,
     PermissionDenied,
     RetryScheduled,
     TextDelta,
@@ -21,11 +23,12 @@ from claude_magic.session import (
 )
 
 from . import words
+from .tools import ToolLines
 
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle
 
-    from claude_magic.session import Event
+    from claude_magic.session import Event, SessionStatus
 
 #: Text is shown at most this often, in seconds: each update repeats the whole block.
 INTERVAL_S = 0.1
@@ -56,21 +59,21 @@ class LiveRenderer:
 
     Parameters
     ----------
-    label
-        What stands behind the API where it is not Claude.
-    connecting
-        Whether Claude Code has to start first.
+    status
+        The session's, before the turn.
     """
 
-    def __init__(self, label: str | None, *, connecting: bool) -> None:
-        self._label = label
+    def __init__(self, status: SessionStatus) -> None:
+        self._status = status
         self._blocks: dict[int, _Output] = {}
         self._texts: dict[int, str] = {}
-        self._tools: dict[str, tuple[_Output, str]] = {}
+        self._tools = ToolLines()
+        self._tool_outputs: dict[str, _Output] = {}
+        self._recovery = ""
         self._waiting: set[int] = set()
         self._refreshed_s = 0.0
         self._progress: _Output | None = None
-        self._tell("Starting Claude Code …" if connecting else "Waiting for Claude …")
+        self._tell("Waiting for Claude …" if status.state.live else "Starting Claude Code …")
 
     def show(self, event: Event) -> None:
         """Take one event."""
@@ -79,27 +82,42 @@ class LiveRenderer:
                 self._text(event.block, self._texts.get(event.block, "") + event.text)
             case TextWithdrawn():
                 self._text(event.block, "")
+            case ToolStarted() | ToolFinished() | PermissionDenied():
+                self._tool(event)
+            case BackgroundReply():
+                heading = words.background(event)
+                self._next_output().write(words.quote_bundle(heading, event.text))
+                self._tell("Waiting for Claude …")
+            case TurnFinished() | TurnFailed():
+                self.refresh()
+                self._tell(self._last_line(event))
+            case _:
+                self._progress_of(event)
+
+    def _progress_of(self, event: Event) -> None:
+        match event:
             case TurnStarted():
+                self._recovery = words.recovery(event) or self._recovery
                 self._tell("Waiting for Claude …")
             case ThinkingDelta():
                 self._tell("Thinking …")
-            case ToolStarted() | ToolFinished() | PermissionDenied():
-                self._tool(event)
+            case PermissionAsked():
+                self._tell(words.asked(event) + " …")
             case RetryScheduled():
                 self._tell(words.retry(event) + " …")
-            case TurnFinished():
-                self.refresh()
-                self._tell(words.footer(event, self._label))
-            case TurnFailed():
-                self.refresh()
-                self._tell(self._label or ("Not complete." if self._texts else "No answer."))
+
+    def _last_line(self, event: TurnFinished | TurnFailed) -> str:
+        if isinstance(event, TurnFinished):
+            return words.footer(event, self._status)
+        outcome = "Not complete." if self._texts else "No answer."
+        return " · ".join(part for part in (self._status.label or outcome, self._recovery) if part)
 
     def _tool(self, event: ToolStarted | ToolFinished | PermissionDenied) -> None:
         if isinstance(event, ToolFinished):
-            if event.tool_id in self._tools:
-                output, line = self._tools.pop(event.tool_id)
-                mark = "✗" if event.is_error else "✓"
-                output.write(words.text_bundle(f"{mark} {line}"))
+            output = self._tool_outputs.pop(event.tool_id, None)
+            if output is not None:
+                mark, call = self._tools.finish(event)
+                output.write(words.text_bundle(f"{mark} {words.code_span(call)}"))
                 self._tell("Waiting for Claude …")
             return
         self.refresh()
@@ -107,10 +125,10 @@ class LiveRenderer:
         output = self._next_output()
         if isinstance(event, ToolStarted):
             output.write(words.text_bundle(f"⋯ {line}"))
-            self._tools[event.tool_id] = output, line
+            self._tools.start(event)
+            self._tool_outputs[event.tool_id] = output
         else:
-            told = f"Not allowed, because nobody could be asked: {line}"
-            output.write(words.text_bundle(told))
+            output.write(words.text_bundle(words.denied(event, line)))
 
     @property
     def due_s(self) -> float | None:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from claude_magic.session import MAIN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from claude_magic.session import RetryScheduled, TurnFinished
+    from claude_magic.session import (
+        BackgroundReply,
+        PermissionAsked,
+        PermissionDenied,
+        RetryScheduled,
+        SessionStatus,
+        TurnFinished,
+        TurnStarted,
+    )
 
 #: Longer arguments of a tool are cut in its one line, in characters.
 MAX_ARGUMENT = 80
@@ -31,18 +41,41 @@ def retry(event: RetryScheduled) -> str:
     return f"{cause}; retry {event.attempt} of {event.max_attempts} in {event.delay_s:.1f} s"
 
 
-def footer(event: TurnFinished, label: str | None) -> str:
+def asked(event: PermissionAsked) -> str:
+    """Say that a tool call waits for somebody's consent."""
+    return f"Waiting for consent: {tool_call(event.name, event.arguments)}"
+
+
+def denied(event: PermissionDenied, call: str) -> str:
+    """Say that a tool call was not allowed, and why."""
+    return f"Not allowed{'' if event.asked else ', because nobody could be asked'}: {call}"
+
+
+def recovery(event: TurnStarted | TurnFinished) -> str:
+    """Say that the session had to be recovered, and what of it was lost; empty if it had not."""
+    if event.dropped_turn:
+        return "resumed after Claude Code had gone away; the turn that it cut off was left out"
+    return "resumed after Claude Code had gone away" if event.recovered else ""
+
+
+def background(event: BackgroundReply) -> str:
+    """Say what happened between the cells, in one line."""
+    return f"In the background: {event.cause or 'a task ended'}"
+
+
+def footer(event: TurnFinished, status: SessionStatus) -> str:
     """Say what a turn took: model, time, tokens, cost where it is known."""
-    usage = event.usage
+    usage, label = event.usage, status.label
     cached = f" ({_count(usage.cache_read_tokens)} cached)" if usage.cache_read_tokens else ""
     parts = [
         label,
+        status.name if status.name != MAIN else None,
         event.model,
         f"{event.elapsed_s:.1f} s",
         f"{_count(usage.input_tokens)} in{cached} / {_count(usage.output_tokens)} out",
         # What a scripted reply would have cost is nobody's cost.
         f"${event.cost_usd:.2f}" if event.cost_usd >= _CENT and not label else None,
-        "resumed after Claude Code had gone away" if event.recovered else None,
+        recovery(event),
     ]
     return " · ".join(part for part in parts if part)
 
@@ -58,6 +91,13 @@ def _count(tokens: int) -> str:
 def text_bundle(markdown: str) -> dict[str, str]:
     """Return Markdown as an output."""
     return {"text/markdown": markdown, "text/plain": markdown}
+
+
+def quote_bundle(heading: str, markdown: str) -> dict[str, str]:
+    """Return what answers nobody as an output, set apart from answers."""
+    text = f"{heading}\n\n{markdown}" if markdown else heading
+    quoted = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+    return {"text/markdown": quoted, "text/plain": text}
 
 
 def aside_bundle(text: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ PROMISED_S = 5.0
 
 _RESET = """
 from claude_magic import SessionOptions
-get_ipython().magics_manager.registry["ClaudeMagics"].sessions.reset(SessionOptions(
+get_ipython().magics_manager.registry["ClaudeMagics"].sessions.main.reset(SessionOptions(
     tools=("Bash",), allowed_tools=("Bash",), environment=dict(DEATHS={mark!r}),
 ))
 """

@@ -160,7 +160,7 @@ def test_who_has_it_is_told(other: Other) -> None:
     )
     assert str(error) == (
         f"This conversation is open in {error.holder}. Close it there (`%claude_disconnect`, or"
-        " shut the kernel down), or branch it."
+        f" shut the kernel down), or branch it: `%claude_connect --resume {ID[:8]} --fork NAME`."
     )
 
 

@@ -88,16 +88,6 @@ def test_a_conversation_without_a_transcript_is_not_past(records: Records, confi
     assert records.get(ID) == RECORD
 
 
-def test_a_record_is_forgotten_and_the_conversation_stays(records: Records, config: Path) -> None:
-    records.save(RECORD)
-    transcript = transcribe(config, ID)
-    records.forget(ID)
-    records.forget(ID)
-    assert records.get(ID) is None
-    assert records.past() == []
-    assert transcript.exists()
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -161,8 +151,6 @@ def test_what_is_no_uuid_becomes_no_file(
         records.save(replace(RECORD, session_id=session_id))
     with pytest.raises(OptionError, match="session_id"):
         records.get(session_id)
-    with pytest.raises(OptionError, match="session_id"):
-        records.forget(session_id)
     assert not config.exists()
 
 
@@ -176,10 +164,9 @@ def test_where_nothing_can_be_written_nothing_breaks(
     records = Records({"CLAUDE_CONFIG_DIR": str(config)})
     with caplog.at_level("INFO", "claude_magic"):
         records.save(RECORD)
-        records.forget(ID)
     assert records.get(ID) is None
     assert records.past() == []
-    assert [record.levelname for record in caplog.records] == ["INFO", "INFO"]
+    assert [record.levelname for record in caplog.records] == ["INFO"]
 
 
 def test_a_record_that_cannot_be_replaced_stays(records: Records, config: Path) -> None:

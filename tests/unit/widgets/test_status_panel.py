@@ -8,6 +8,7 @@ import pytest
 
 from claude_magic import widgets
 from claude_magic.session import (
+    NamedSession,
     SessionOptions,
     SessionRegistry,
     SessionState,
@@ -26,30 +27,30 @@ START_TIMEOUT_S = 60
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[SessionRegistry]:
-    """A registry whose sessions cannot start, so that connecting ends in `lost` at once."""
+def named(tmp_path: Path) -> Iterator[NamedSession]:
+    """A name whose sessions cannot start, so that connecting ends in `lost` at once."""
     folder = tmp_path / "gone"
     folder.mkdir()
-    registry = SessionRegistry(SessionOptions(cwd=folder))
+    sessions = SessionRegistry(SessionOptions(cwd=folder))
     folder.rmdir()
-    yield registry
-    registry.close()
+    yield sessions.main
+    sessions.close()
 
 
 @pytest.fixture
-def panel(registry: SessionRegistry) -> Iterator[StatusPanel]:
-    panel = StatusPanel(registry)
+def panel(named: NamedSession) -> Iterator[StatusPanel]:
+    panel = StatusPanel(named)
     yield panel
     panel.close()
 
 
 class States:
-    """The states that a registry tells of; made after a panel, it hears of each after it."""
+    """The states that a name tells of; made after a panel, it hears of each after it."""
 
-    def __init__(self, registry: SessionRegistry) -> None:
+    def __init__(self, named: NamedSession) -> None:
         self._news = threading.Condition()
         self._states: list[SessionState] = []
-        registry.subscribe(self._note)
+        named.subscribe(self._note)
 
     def _note(self, status: SessionStatus) -> None:
         with self._news:
@@ -98,6 +99,7 @@ def test_the_front_end_gets_everything_as_json() -> None:
         "sentence": "Waiting for a prompt.",
         "reason": "",
         "label": None,
+        "name": None,
         "model": "claude-opus-5",
         "session_id": "5f1c0a52",
         "turns": 3,
@@ -111,30 +113,30 @@ def test_the_front_end_gets_everything_as_json() -> None:
 
 
 def test_a_new_panel_shows_the_present_status(
-    registry: SessionRegistry,
+    named: NamedSession,
     panel: StatusPanel,
 ) -> None:
-    assert panel.status == panel_state(registry.status)
+    assert panel.status == panel_state(named.status)
     assert panel.error == ""
 
 
 def test_a_saved_notebook_keeps_the_status_as_text(
-    registry: SessionRegistry,
+    named: NamedSession,
     panel: StatusPanel,
 ) -> None:
     # What IPython's display calls.
     bundle = panel._repr_mimebundle_()
     assert bundle is not None
     data, _ = bundle
-    assert data["text/plain"] == status_text(registry.status)
+    assert data["text/plain"] == status_text(named.status)
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
 
 
 def test_connect_is_performed_and_its_failure_shows(
-    registry: SessionRegistry,
+    named: NamedSession,
     panel: StatusPanel,
 ) -> None:
-    states = States(registry)
+    states = States(named)
     press(panel, "connect")
     states.wait_for(SessionState.LOST)
     assert panel.status["state"] == "lost"
@@ -143,19 +145,19 @@ def test_connect_is_performed_and_its_failure_shows(
 
 
 def test_reset_shows_the_new_session(
-    registry: SessionRegistry,
+    named: NamedSession,
     panel: StatusPanel,
     tmp_path: Path,
 ) -> None:
     before = panel.status["session_id"]
-    states = States(registry)
+    states = States(named)
     press(panel, "connect")
     states.wait_for(SessionState.LOST)
     (tmp_path / "gone").mkdir()
-    states = States(registry)
+    states = States(named)
     press(panel, "reset")
     states.wait_for(SessionState.NEW)
-    assert panel.status["session_id"] == registry.session.session_id != before
+    assert panel.status["session_id"] == named.session.session_id != before
     assert panel.error == ""
 
 
@@ -184,17 +186,17 @@ def test_an_unknown_action_is_named_with_the_known_ones(panel: StatusPanel) -> N
     )
 
 
-def test_a_closed_panel_follows_no_more(registry: SessionRegistry, panel: StatusPanel) -> None:
+def test_a_closed_panel_follows_no_more(named: NamedSession, panel: StatusPanel) -> None:
     panel.close()
     panel.close()
-    states = States(registry)
-    registry.connect()
+    states = States(named)
+    named.connect()
     states.wait_for(SessionState.LOST)
     assert panel.status["state"] == "new"
 
 
 def test_a_comm_that_fails_does_not_fail_the_session(
-    registry: SessionRegistry,
+    named: NamedSession,
     panel: StatusPanel,
 ) -> None:
     class FailingComm:
@@ -211,23 +213,24 @@ def test_a_comm_that_fails_does_not_fail_the_session(
 
     panel.comm.close()
     panel.comm = FailingComm()
-    states = States(registry)
-    registry.connect()
+    states = States(named)
+    named.connect()
     states.wait_for(SessionState.LOST)
     assert panel.status["state"] == "lost"
 
 
 def test_a_real_conversation_is_followed() -> None:
     with offline_demo() as demo:
-        registry = SessionRegistry(
+        sessions = SessionRegistry(
             SessionOptions(environment=demo.environment, label=demo.label),
         )
-        panel = StatusPanel(registry)
+        named = sessions.main
+        panel = StatusPanel(named)
         try:
-            states = States(registry)
+            states = States(named)
             press(panel, "connect")
             states.wait_for(SessionState.READY)
-            registry.session.ask("What is my name?")
+            named.session.ask("What is my name?")
             assert panel.status["turns"] == 1
             assert panel.status["input_tokens"] > 0
             assert panel.status["label"] == "scripted replies"
@@ -236,7 +239,7 @@ def test_a_real_conversation_is_followed() -> None:
             assert panel.status["actions"] == ["connect", "reset"]
         finally:
             panel.close()
-            registry.close()
+            sessions.close()
 
 
 def test_the_package_names_nothing_else() -> None:
