@@ -215,7 +215,7 @@ class ApiError(TurnError):
     message
         What the API said.
     status
-        The HTTP status, or None where no answer came (connection refused, no network).
+        The HTTP status, or None where no complete answer came (connection refused or lost).
     partial_text
         What had been answered until then.
     """
@@ -230,7 +230,7 @@ class ApiError(TurnError):
         self.status = status
 
     def _cause(self, status: int | None) -> str:
-        return f"The API answered {status}: " if status is not None else "The API was not reached: "
+        return f"The API answered {status}: " if status else "The connection to the API failed: "
 
 
 class AuthenticationError(ApiError):

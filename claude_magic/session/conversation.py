@@ -138,8 +138,9 @@ class Conversation:
         # Whether Claude Code has heard anything in this conversation.
         self._spoken = False
         # The prompt that is under way, or was when the process went away.
-        self._cut_off: str | None = None
-        self._dropped_turn = False
+        self._cut_off: Asking | None = None
+        # Turns that are not in the conversation, which nobody has been told yet.
+        self._left_out: set[Turn] = set()
         # What Claude Code has counted of the cost of the whole conversation.
         self._counted_usd = 0.0
 
@@ -284,7 +285,7 @@ class Conversation:
         """Return where the process that starts now begins, with the lease for it taken."""
         wanted = self._origin
         if self._spoken:
-            wanted = Place.of(self.status.session_id, without=self._cut_off)
+            wanted = Place.of(self.status.session_id, without=self._cut_off_id)
         await self._hold(wanted.session_id)
         place = wanted
         if wanted.resumes is not None and self.options.keep_transcript:
@@ -297,10 +298,10 @@ class Conversation:
         if place.resumes is None and wanted.resumes is not None:
             if not self._spoken and wanted.without is None:
                 raise StartError(f"there is no conversation {wanted.resumes} to go on from")
-            place = replace(self._begin_again(), dropped_turn=place.dropped_turn)
+            place = self._begin_again()
             await self._hold(place.session_id)
-        # Whoever branches a conversation knows that it leaves out what is under way.
-        self._dropped_turn |= place.dropped_turn and not place.branches
+        if self._cut_off is not None:
+            self._left_out.add(self._cut_off.turn)
         if not self._spoken:
             self._origin = place
         return place
@@ -340,6 +341,10 @@ class Conversation:
                 ),
             )
 
+    @property
+    def _cut_off_id(self) -> str | None:
+        return self._cut_off.prompt_id if self._cut_off is not None else None
+
     def branch(self) -> Place:
         """Return where another session can begin that has this conversation in common with it.
 
@@ -353,7 +358,7 @@ class Conversation:
         if not self.options.keep_transcript:
             raise UsageError("A conversation that keeps no transcript cannot be branched.")
         if self._spoken:
-            return Place.of(self.status.session_id).branch(without=self._cut_off)
+            return Place.of(self.status.session_id).branch(without=self._cut_off_id)
         if self._origin.resumes is None:
             return Place.new()
         return replace(self._origin, session_id=Place.new().session_id)
@@ -437,9 +442,10 @@ class Conversation:
                 raise TurnInterruptedError(sent=False)
             if (over := self._over_budget("nothing was sent")) is not None:
                 raise over
-            dropped, self._dropped_turn = self._dropped_turn, False
+            # A turn that was itself cut off is asked again by this.
+            dropped = bool(self._left_out - {turn})
             asking = Asking(turn, wanted=True, recovered=recovered, dropped_turn=dropped)
-            self._asking, self._cut_off = asking, asking.prompt_id
+            self._asking = self._cut_off = asking
             self._set_deadline(asking)
             result = await self._send(client, asking, turn.prompt, answers)
         finally:
@@ -635,8 +641,8 @@ class Conversation:
         asking.cost_usd = cost_usd
         if asking.wanted:
             # Whoever waits for the result finds the session ready for the next turn.
-            self._asking = None
-            self._cut_off = None
+            self._asking = self._cut_off = None
+            self._left_out.clear()
             failed = isinstance(result.error, (ApiError, NotLoggedInError))
             self._move(SessionState.READY, _first_line(result.error) if failed else "")
             if self.options.keep_transcript:

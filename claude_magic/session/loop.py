@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_magic.errors import SessionError
@@ -19,6 +19,10 @@ T = TypeVar("T")
 #: So many processes start at once.
 MAX_STARTS = 2
 
+#: So many threads read and write files for the loop: one more than the import of the SDK occupies.
+#: asyncio itself would start as many as the machine has cores, and keep them.
+MAX_FILE_THREADS = 2
+
 
 class LoopThread:
     """A daemon thread that runs one event loop for the life of the process.
@@ -29,6 +33,9 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop = _new_event_loop()
+        self._loop.set_default_executor(
+            ThreadPoolExecutor(MAX_FILE_THREADS, thread_name_prefix="claude-magic-files"),
+        )
         #: Held while a process starts: on a small machine more than two slow each other down.
         self.starts = asyncio.Semaphore(MAX_STARTS)
         self._thread = threading.Thread(target=self._serve, name="claude-magic-loop", daemon=True)

@@ -27,8 +27,6 @@ class Place:
         A prompt whose turn is left out, with all that follows it.
     at
         The id of the answer behind which it goes on; None for the end of the conversation.
-    dropped_turn
-        Whether anything is left out by this.
     counted_usd
         What Claude Code has counted of the conversation's cost until then, in US dollars.
     """
@@ -37,7 +35,6 @@ class Place:
     resumes: str | None = None
     without: str | None = None
     at: str | None = None
-    dropped_turn: bool = False
     counted_usd: float = 0.0
 
     @classmethod
@@ -91,8 +88,8 @@ def find_place(wanted: Place, transcript: Transcript) -> Place:
         return replace(place, at=_last_answer(entries)) if wanted.branches else place
     at = _answer_before(wanted.without, entries)
     if at is None:
-        return replace(wanted, resumes=None, dropped_turn=True)
-    return replace(place, at=at, dropped_turn=True)
+        return replace(wanted, resumes=None)
+    return replace(place, at=at)
 
 
 def _answer_before(prompt_id: str, entries: Iterable[dict[str, Any]]) -> str | None:

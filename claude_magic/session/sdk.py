@@ -196,7 +196,6 @@ class Client:
                 cwd=options.cwd,
                 add_dirs=list(options.extra_directories),
                 tools=list(options.tools),
-                allowed_tools=list(options.allowed_tools),
                 permission_mode=options.permission_mode,
                 can_use_tool=self._may_run,
                 # Nothing in the project or the home directory is read or run as configuration.
@@ -207,7 +206,7 @@ class Client:
                 include_partial_messages=True,
                 max_buffer_size=MAX_LINE_BYTES,
                 stderr=self._stderr.append,
-                extra_args={} if options.keep_transcript else {"no-session-persistence": None},
+                extra_args=_extra_arguments(options),
                 cli_path=self._launch.program,
                 env=dict(self._launch.environment),
             ),
@@ -349,6 +348,18 @@ class Client:
             changed = answer.arguments
             return PermissionResultAllow(updated_input=None if changed is None else dict(changed))
         return PermissionResultDeny(message=answer.reason, interrupt=answer.stop)
+
+
+def _extra_arguments(options: SessionOptions) -> dict[str, str | None]:
+    """Return the arguments for Claude Code that the SDK has no option for."""
+    arguments: dict[str, str | None] = {}
+    if options.allowed_tools:
+        # The SDK's own option warns, into whichever cell runs, that a tool which is allowed
+        # beforehand is not asked for; that is what it is there for.
+        arguments["allowedTools"] = ",".join(options.allowed_tools)
+    if not options.keep_transcript:
+        arguments["no-session-persistence"] = None
+    return arguments
 
 
 @contextmanager
@@ -637,7 +648,8 @@ def _error_of(
     elif kind == "authentication_failed" and status is None:
         error = NotLoggedInError()
     elif status is not None or message.terminal_reason == "api_error":
-        said = text.removeprefix(f"API Error: {status} ")
+        # Claude Code may put words of its own before what the API said.
+        said = text.rpartition(f"API Error: {status} " if status is not None else "API Error: ")[2]
         error = _API_ERRORS.get(status, ApiError)(said, status)
     else:
         error = TurnError(text)
@@ -647,6 +659,7 @@ def _error_of(
 _API_ERRORS: dict[int | None, type[ApiError]] = {
     401: AuthenticationError,
     403: AuthenticationError,
+    413: ContextTooLongError,
     429: RateLimitError,
     529: OverloadedError,
     # What our own server answers a miss with; no API does.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import socket
 import threading
@@ -46,9 +47,8 @@ AnyReplier: TypeAlias = "Replier | Callable[[MessagesRequest], Reply | Failure]"
 class MessagesServer:
     """A loopback server that speaks the Messages API.
 
-    Owns a socket on 127.0.0.1 (a free port) and one daemon thread while it runs. It may be started
-    again after it was stopped, on another port. `start` and `stop` belong to one thread at a time;
-    everything else is thread-safe.
+    Owns a socket on 127.0.0.1 and one daemon thread while it runs. It may be started again after it
+    was stopped. `start` and `stop` belong to one thread at a time; everything else is thread-safe.
 
     Parameters
     ----------
@@ -57,6 +57,8 @@ class MessagesServer:
     token
         The API key that requests must carry, so that no other user of the machine is served; a
         random one if None.
+    port
+        Where to listen, from 1 to 65535; None for a free port, another one at each start.
 
     Examples
     --------
@@ -64,13 +66,20 @@ class MessagesServer:
     ...     environment = {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": server.token}
     """
 
-    def __init__(self, replier: AnyReplier, *, token: str | None = None) -> None:
+    def __init__(
+        self,
+        replier: AnyReplier,
+        *,
+        token: str | None = None,
+        port: int | None = None,
+    ) -> None:
         self.token = token if token is not None else secrets.token_urlsafe(24)
         self._replier = replier if callable(replier) else replier.reply
         self._news = threading.Condition()
         self._requests: deque[MessagesRequest] = deque(maxlen=_KEPT_REQUESTS)
         self._request_count = 0
         self._errors: list[Exception] = []
+        self._wanted_port = port or 0
         self._port: int | None = None
         self._listener: Listener | None = None
         self._thread: threading.Thread | None = None
@@ -121,7 +130,7 @@ class MessagesServer:
         TapeError
             If the server runs already.
         OSError
-            If there is no free port.
+            If there is no free port, or the one that is wanted is taken.
         """
         if self._thread is not None:
             raise TapeError(f"The server runs already, at {self.url}. Stop it first.")
@@ -130,7 +139,10 @@ class MessagesServer:
         # The protocol is named because asyncio turns Nagle's algorithm off only where it is: with
         # it, each reply on a kept connection comes 40 ms late.
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listening.bind(("127.0.0.1", 0))
+        if os.name == "posix":  # elsewhere it lets two servers share a port
+            # Connections of the last run may still linger.
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", self._wanted_port))
         self._listener = Listener(self.token, self._answer)
         self._thread = threading.Thread(
             target=self._listener.run_on,

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from support.kernel import Kernel
 
-_PIDS = "import claude_magic; print(claude_magic.current_session().pids)"
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -189,7 +188,7 @@ def test_an_interrupt_keeps_the_text_the_process_and_the_context(
     kernel: Kernel, kernel_api: Any
 ) -> None:
     kernel.run("%%claude\nMy name is Ada.")
-    before = kernel.run(_PIDS).stdout
+    before = kernel.pids()
     kernel_api.replies.append(
         Reply.of(Text("Once upon a time "), Hold(threading.Event()), Text("…"))
     )
@@ -202,7 +201,7 @@ def test_an_interrupt_keeps_the_text_the_process_and_the_context(
     assert ran.status == "error"
     assert ran.error_name == "TurnInterruptedError"
     assert any("Once upon a time" in text for text in ran.markdown)
-    assert kernel.run(_PIDS).stdout == before
+    assert kernel.pids() == before
     ran = kernel.run("%%claude\nGo on.")
     assert ran.status == "ok"
     (*_, last) = kernel_api.requests
@@ -215,7 +214,7 @@ def test_an_interrupt_keeps_the_text_the_process_and_the_context(
 
 def test_an_interrupt_of_another_cell_leaves_claude_alone(kernel: Kernel) -> None:
     kernel.run("%%claude\nMy name is Ada.")
-    before = kernel.run(_PIDS).stdout
+    before = kernel.pids()
     request = kernel.start("import time\nprint('running', flush=True)\ntime.sleep(60)")
 
     def stop(message: dict[str, Any]) -> None:
@@ -223,7 +222,7 @@ def test_an_interrupt_of_another_cell_leaves_claude_alone(kernel: Kernel) -> Non
             kernel.interrupt()
 
     assert kernel.finish(request, stop).error_name == "KeyboardInterrupt"
-    assert kernel.run(_PIDS).stdout == before
+    assert kernel.pids() == before
     ran = kernel.run("%%claude\nWhat is my name?")
     assert ran.answers[-1].startswith("You said: My name is Ada. /")
 
@@ -310,7 +309,7 @@ def test_unloading_takes_everything_away(
     kernel = start_kernel(api.environment)
     kernel.run("%load_ext claude_magic")
     kernel.run("%%claude\nHello")
-    pids = [int(pid) for pid in kernel.run(_PIDS).stdout.strip("()\n").split(",")]
+    pids = kernel.pids()
     assert kernel.run("%unload_ext claude_magic").status == "ok"
     assert wait_until_gone(pids, within_s=5) == []
     assert kernel.run("%%claude\nHello").status == "error"
@@ -363,7 +362,7 @@ def test_a_second_interrupt_does_not_wait_and_keeps_the_text(
     kernel_api: Any,
 ) -> None:
     kernel.run("%%claude\nHello")
-    _, claude = (int(pid) for pid in kernel.run(_PIDS).stdout.strip("()\n").split(","))
+    _, claude = kernel.pids()
     kernel_api.replies.append(Reply.of(Text("Once upon a time "), Hold(threading.Event())))
     seen: list[str] = []
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from support.kernel import Kernel, Ran
 
-_PIDS = "import claude_magic; print(*claude_magic.current_session({name!r}).pids)"
 _CONFIG = "%config ClaudeMagics.{assignment}"
 
 
@@ -312,12 +311,12 @@ def test_lowering_the_number_of_processes_takes_effect_at_once(kernel: Kernel) -
     pids = {}
     for name in ("main", "a", "b"):
         kernel.run(f"%%claude -s {name}\nThis is {name}.")
-        pids[name] = [int(pid) for pid in kernel.run(_PIDS.format(name=name)).stdout.split()]
+        pids[name] = kernel.pids(name)
     assert all(alive(pid) for each in pids.values() for pid in each)
     kernel.run(_CONFIG.format(assignment="max_live_sessions = 1"))
     try:
         assert kernel.run(_WAIT_UNTIL_PARKED).status == "ok"
-        assert wait_until_gone(pids["main"] + pids["a"], within_s=5) == []
+        assert wait_until_gone([*pids["main"], *pids["a"]], within_s=5) == []
         assert all(map(alive, pids["b"]))
     finally:
         kernel.run(_CONFIG.format(assignment="max_live_sessions = 4"))

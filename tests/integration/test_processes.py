@@ -14,21 +14,12 @@ if TYPE_CHECKING:
 
     from support.kernel import Kernel
 
-_PIDS = "import claude_magic; print(*claude_magic.current_session().pids)"
-
 
 def _start(start_kernel: Callable[..., Kernel], api: Any, **environment: str) -> Kernel:
     kernel = start_kernel({**api.environment, **environment})
     kernel.run("%load_ext claude_magic")
     kernel.run("%%claude\nHello")
     return kernel
-
-
-def _pids(kernel: Kernel) -> list[int]:
-    pids = [int(pid) for pid in kernel.run(_PIDS).stdout.split()]
-    assert len(pids) == 2
-    assert all(alive(pid) for pid in pids)
-    return pids
 
 
 def test_a_killed_kernel_leaves_no_folder(
@@ -39,7 +30,8 @@ def test_a_killed_kernel_leaves_no_folder(
     folder = tmp_path / "tmp"
     folder.mkdir()
     kernel = _start(start_kernel, api, TMPDIR=str(folder))
-    pids = _pids(kernel)
+    pids = kernel.pids()
+    assert all(map(alive, pids))
     assert list(folder.glob("claude-magic-*"))
     os.kill(kernel.pid, signal.SIGKILL)
     assert wait_until_gone(pids, within_s=5) == []
@@ -57,7 +49,7 @@ def test_claude_code_inherits_no_secret_of_the_kernel(
         JUPYTERHUB_API_TOKEN="planted-hub",
         DATABASE_URL="planted-database",
     )
-    _, claude = _pids(kernel)
+    _, claude = kernel.pids()
     environment = Path("/proc", str(claude), "environ").read_bytes()
     assert b"planted" not in environment
     assert api.server.token.encode() not in environment

@@ -14,8 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-#: No cell of a test may take longer, in seconds.
+#: No cell of a test may be silent for longer, in seconds.
 CELL_TIMEOUT_S = 60.0
+
+_CONVERSE = """
+from claude_magic import ClaudeSession
+sessions = get_ipython().magics_manager.registry["ClaudeMagics"].sessions
+sessions.main.put(
+    ClaudeSession(sessions.options, on_permission={on_permission}, name="main", **{options!r})
+)
+"""
 
 
 @dataclass
@@ -56,6 +64,25 @@ class Ran:
                 if "text/markdown" in content["data"]:
                     shown[key] = content["data"]["text/markdown"]
         return [text for text in shown.values() if text]
+
+    @property
+    def footer(self) -> str:
+        """What the cell says of itself last, below its answer."""
+        asides = [text for text in self.markdown if text.startswith("<sub>")]
+        return asides[-1].removeprefix("<sub>").removesuffix("</sub>") if asides else ""
+
+    @property
+    def told(self) -> list[str]:
+        """All that the cell said of itself, its progress included, as it came."""
+        texts = [
+            str(content["data"].get("text/markdown", ""))
+            for content in self.contents("display_data", "update_display_data")
+        ]
+        return [
+            text.removeprefix("<sub>").removesuffix("</sub>")
+            for text in texts
+            if text.startswith("<sub>")
+        ]
 
     @property
     def answers(self) -> list[str]:
@@ -139,6 +166,27 @@ class Kernel:
     def run(self, code: str) -> Ran:
         """Run a cell and wait for it."""
         return self.finish(self.start(code))
+
+    def converse(self, on_permission: str = "None", **options: Any) -> None:
+        """Put a conversation with options of the test's own in the place of the kernel's.
+
+        Parameters
+        ----------
+        on_permission
+            An expression for who is asked, in the kernel.
+        **options
+            Fields of `SessionOptions` that are to differ; their `repr` must be an expression.
+        """
+        ran = self.run(_CONVERSE.format(on_permission=on_permission, options=options))
+        assert ran.status == "ok", ran.error
+
+    def pids(self, session: str = "main") -> tuple[int, int]:
+        """Return the process ids of a conversation's supervisor and of its Claude Code."""
+        ran = self.run(
+            f"import claude_magic; print(*claude_magic.current_session({session!r}).pids)"
+        )
+        supervisor, claude = map(int, ran.stdout.split())
+        return supervisor, claude
 
     def interrupt(self) -> None:
         """Interrupt the kernel as a front end does."""

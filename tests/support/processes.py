@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def alive(pid: int) -> bool:
@@ -54,7 +58,7 @@ def _parent(pid: int) -> int | None:
     return int(stat.rpartition(")")[2].split()[1])
 
 
-def wait_until_gone(pids: list[int], within_s: float) -> list[int]:
+def wait_until_gone(pids: Iterable[int], within_s: float) -> list[int]:
     """Wait until processes are gone; return those that are not.
 
     There is no event for the end of a process that is not a child, so this looks every 20 ms.

@@ -24,15 +24,6 @@ if TYPE_CHECKING:
 #: Everything must be gone so long after a death, in seconds.
 PROMISED_S = 5.0
 
-_RESET = """
-from claude_magic import SessionOptions
-get_ipython().magics_manager.registry["ClaudeMagics"].sessions.main.reset(SessionOptions(
-    tools=("Bash",), allowed_tools=("Bash",), environment=dict(DEATHS={mark!r}),
-))
-"""
-
-_PIDS = "import claude_magic; print(*claude_magic.current_session().pids)"
-
 
 @dataclass
 class Scene:
@@ -54,9 +45,11 @@ class Scene:
     claude: int = 0
 
     def __post_init__(self) -> None:
-        assert self.kernel.run(_RESET.format(mark=self.mark)).status == "ok"
+        self.kernel.converse(
+            tools=("Bash",), allowed_tools=("Bash",), environment={"DEATHS": self.mark}
+        )
         assert self.kernel.run("%%claude\nHello").status == "ok"
-        self.supervisor, self.claude = map(int, self.kernel.run(_PIDS).stdout.split())
+        self.supervisor, self.claude = self.kernel.pids()
         assert {self.supervisor, self.claude} <= set(self.processes)
 
     @property

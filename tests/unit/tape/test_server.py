@@ -286,6 +286,14 @@ def test_it_starts_again_after_a_stop(http: Http) -> None:
     assert len(server.requests) == 2
 
 
+def test_it_listens_where_it_is_told(http: Http) -> None:
+    with MessagesServer(hello) as server, http(server, "Ada"):
+        url = server.url
+    again = MessagesServer(hello, port=int(url.rpartition(":")[2]))
+    with again, http(again, "Ada") as response:
+        assert (again.url, response.status) == (url, 200)
+
+
 def test_misuse_is_told() -> None:
     server = MessagesServer(hello)
     with pytest.raises(TapeError, match="does not run"):

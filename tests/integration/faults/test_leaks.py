@@ -1,0 +1,124 @@
+"""Sessions come and go; nothing of them stays."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.processes import carriers, wait_until_gone
+
+from claude_magic import ClaudeSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Held:
+    """What this process holds."""
+
+    descriptors: int
+    threads: int
+    children: int
+    folders: int
+
+    @classmethod
+    def now(cls, mark: str) -> Held:
+        return cls(
+            descriptors=len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - itself included, always
+            threads=threading.active_count(),
+            children=len(carriers(mark)),
+            folders=len(list(Path(tempfile.gettempdir()).glob("claude*"))),
+        )
+
+
+@pytest.mark.timeout(900)
+def test_twenty_sessions_twenty_times(
+    connected: Any,
+    times: Callable[[int, int], int],
+    figure: Callable[[str], None],
+) -> None:
+    rounds, many = times(3, 20), times(6, 20)
+    mark = str(uuid.uuid4())
+    held = []
+    for _ in range(rounds):
+        sessions = [ClaudeSession(environment={"LEAKS": mark}) for _ in range(many)]
+        turns = [session.send(f"I am {number}.") for number, session in enumerate(sessions)]
+        texts = [turn.result().text for turn in turns]
+        assert texts == [f"You said: I am {number}." for number in range(many)]
+        # In every way that a session can end.
+        for number, session in enumerate(sessions):
+            if number % 3 == 0:
+                session.disconnect()
+            if number % 3 < 2:
+                session.start_closing()
+        for session in sessions:
+            session.close()
+        del sessions, turns, session
+        connected.begin()
+        held.append(Held.now(f"LEAKS={mark}"))
+    # The first round makes what this process keeps: its loop thread and its folder.
+    assert held[1:] == [held[1]] * (rounds - 1), held
+    assert held[-1].children == 0
+    names = ", ".join(f"{count} {name}" for name, count in asdict(held[-1]).items())
+    figure(f"{rounds} times {many} sessions: after each round {names}")
+
+
+ENDINGS = {
+    "falls off its end": "",
+    "raises": "raise RuntimeError('made up')",
+    "exits": "raise SystemExit(3)",
+    "exits at once": "os._exit(3)",
+    "is in the middle of a turn": "next(iter(session.send('Go on.')))",
+    "has a child": "if os.fork() == 0: raise SystemExit",
+    "forgets it": "del session; import gc; gc.collect()",
+    "ends another thread's session": textwrap.dedent(
+        """
+        import threading
+        thread = threading.Thread(target=lambda: ClaudeSession(environment=mark).ask('Hello'))
+        thread.start(); thread.join()
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+def test_a_program_that_ends_without_closing_leaves_nothing(
+    connected: Any,
+    how: str,
+    tmp_path: Path,
+) -> None:
+    mark = str(uuid.uuid4())
+    program = textwrap.dedent(
+        f"""
+        import os
+        from claude_magic import ClaudeSession
+        mark = {{"ENDS": {mark!r}}}
+        session = ClaudeSession(environment=mark)
+        session.ask("Hello")
+        """,
+    )
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    ended = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", program + ENDINGS[how]],
+        env={**os.environ, "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == {"raises": 1, "exits": 3, "exits at once": 3}.get(how, 0)
+    expected = ["RuntimeError: made up"] if how == "raises" else []
+    assert ended.stderr.splitlines()[-1:] == expected, ended.stderr
+    assert wait_until_gone(carriers(f"ENDS={mark}"), within_s=5) == []
+    assert not list(folder.glob("claude-magic-*"))
