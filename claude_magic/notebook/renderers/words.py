@@ -37,7 +37,8 @@ def tool_call(name: str, arguments: Mapping[str, Any]) -> str:
 
 def retry(event: RetryScheduled) -> str:
     """Say why there is a pause."""
-    cause = f"The API answered {event.status}" if event.status else "The connection to the API failed"
+    status = event.status
+    cause = f"The API answered {status}" if status else "The connection to the API failed"
     return f"{cause}; retry {event.attempt} of {event.max_attempts} in {event.delay_s:.1f} s"
 
 
