@@ -13,39 +13,32 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_magic.errors import (
     ApiError,
-    ClaudeMagicError,
     ConnectionLostError,
     NotLoggedInError,
     SessionClosedError,
-    SessionError,
     SessionHeldError,
     StartError,
     TurnInterruptedError,
     TurnLimitError,
-    UsageError,
 )
 
 from .asking import Asking
 from .background import Background
+from .continuity import Continuity
 from .events import (
     BackgroundReply,
     PermissionAsked,
     PermissionDenied,
     RetryScheduled,
-    TurnFailed,
     TurnFinished,
     TurnStarted,
     Usage,
 )
-from .lease import Holder, Lease
+from .line import Line
 from .loop import loop_thread
 from .permission import Deny, checked, nobody_to_ask
-from .place import Place, find_place
-from .records import Records
 from .restarts import RestartBudget
 from .state import TRANSITIONS, SessionState, SessionStatus
-from .transcript import Transcript
-from .turn import prompt_text
 from .watchdog import frozen
 
 if TYPE_CHECKING:
@@ -54,6 +47,7 @@ if TYPE_CHECKING:
     from .events import Event
     from .options import SessionOptions
     from .permission import PermissionAnswer, PermissionCallback, PermissionRequest
+    from .place import Place
     from .pool import Pool
     from .sdk import Client, Observation, Result
     from .turn import Prompt, Turn
@@ -103,13 +97,13 @@ class Conversation:
         pool: Pool | None = None,
     ) -> None:
         self.options = options
-        self._origin = origin or Place.new()
+        self._continuity = Continuity(options, origin)
         self._callback = decide
         self._pool = pool
         #: The latest snapshot. Any thread may read it: it is replaced, never changed.
         self.status = SessionStatus(
-            SessionState.NEW,
-            session_id=self._origin.session_id,
+            SessionState.PARKED if self._continuity.begun else SessionState.NEW,
+            session_id=self._continuity.session_id,
             usage=Usage(),
             model=options.model,
             label=options.label or os.environ.get("CLAUDE_MAGIC_LABEL") or None,
@@ -117,30 +111,17 @@ class Conversation:
             cwd=str(options.cwd) if options.cwd is not None else None,
             name=options.name,
         )
-        if self._origin.resumes is not None:
-            self.status = replace(self.status, state=SessionState.PARKED)
         self.listeners: list[Callable[[SessionStatus], object]] = []
         self._client: Client | None = None
         self._reader: asyncio.Task[None] | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._lifecycle = asyncio.Lock()
-        self._one_at_a_time = asyncio.Lock()
-        self._one_note_at_a_time = asyncio.Lock()
-        self._tasks: dict[Turn, asyncio.Task[None]] = {}
-        self._stopped: set[Turn] = set()
+        self._line = Line(self._exchange, self._look_for_room)
         self._unwatched: set[asyncio.Task[Any]] = set()
         self._asking: Asking | None = None
         self._background = Background()
         self._overheard: list[BackgroundReply] = []
         self._restarts = RestartBudget()
-        self._lease: Lease | None = None
-        self._records = Records(options.environment)
-        # Whether Claude Code has heard anything in this conversation.
-        self._spoken = False
-        # The prompt that is under way, or was when the process went away.
-        self._cut_off: Asking | None = None
-        # Turns that are not in the conversation, which nobody has been told yet.
-        self._left_out: set[Turn] = set()
         # What Claude Code has counted of the cost of the whole conversation.
         self._counted_usd = 0.0
 
@@ -151,8 +132,8 @@ class Conversation:
 
     @property
     def begun(self) -> bool:
-        """Whether there is a conversation: Claude Code has heard something. Any thread."""
-        return self._spoken or self._origin.resumes is not None
+        """Whether anything was said, here or before it was resumed. Any thread."""
+        return self._continuity.begun
 
     # -- state ---------------------------------------------------------------------------------
 
@@ -217,7 +198,7 @@ class Conversation:
         self.check_open()
         if self._client is None:
             if self._connecting is None:
-                if self.status.state is SessionState.LOST and self._spoken:
+                if self.status.state is SessionState.LOST and self._continuity.spoken:
                     self._restarts.spend()
                 self._move(SessionState.CONNECTING)
                 self._connecting = self._start(self._open())
@@ -242,7 +223,8 @@ class Conversation:
             async with loop_thread().starts:
                 # Importing the SDK takes a second or two; other sessions go on meanwhile.
                 sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
-                place = await self._find_place()
+                place = await self._continuity.find_place()
+                await self._recall()
                 client = sdk.Client(self._options_at(place), place, self._decide)
                 await client.connect()
             self._client = client
@@ -281,69 +263,19 @@ class Conversation:
         forgotten_usd = self.status.cost_usd - place.counted_usd
         return self.options.but(budget_usd=max(budget_usd - forgotten_usd, _NOTHING_USD))
 
-    async def _find_place(self) -> Place:
-        """Return where the process that starts now begins, with the lease for it taken."""
-        wanted = self._origin
-        if self._spoken:
-            wanted = Place.of(self.status.session_id, without=self._cut_off_id)
-        await self._hold(wanted.session_id)
-        place = wanted
-        if wanted.resumes is not None and self.options.keep_transcript:
-            transcript = Transcript(wanted.resumes, self.options.environment)
-            place = await asyncio.to_thread(find_place, wanted, transcript)
-        elif self._spoken:
-            place = replace(wanted, resumes=None)
-        if place.resumes is not None and not self._spoken:
-            await self._recall(place)
-        if place.resumes is None and wanted.resumes is not None:
-            if not self._spoken and wanted.without is None:
-                raise StartError(f"there is no conversation {wanted.resumes} to go on from")
-            place = self._begin_again()
-            await self._hold(place.session_id)
-        if self._cut_off is not None:
-            self._left_out.add(self._cut_off.turn)
-        if not self._spoken:
-            self._origin = place
-        return place
-
-    def _begin_again(self) -> Place:
-        """Begin where the session began, under a new id, because nothing of it was kept."""
-        self._spoken = False
-        place = Place.new()
-        if self._origin.branches:
-            place = replace(self._origin, session_id=place.session_id)
-        self._tell(replace(self.status, session_id=place.session_id))
-        return place
-
-    async def _hold(self, session_id: str) -> None:
-        """Keep other kernels from going on with the conversation meanwhile."""
-        if not self.options.keep_transcript:
-            return
-        if self._lease is None or self._lease.session_id != session_id:
-            await self._let_go()
-            self._lease = Lease(session_id, self.options.environment)
-        await asyncio.to_thread(self._lease.take, Holder.here(self.options.notebook))
-
-    async def _let_go(self) -> None:
-        if self._lease is not None:
-            await asyncio.to_thread(self._lease.release)
-
-    async def _recall(self, place: Place) -> None:
+    async def _recall(self) -> None:
         """Go on counting where an earlier kernel stopped."""
-        record = await asyncio.to_thread(self._records.get, place.session_id)
+        status = replace(self.status, session_id=self._continuity.session_id)
+        record = await self._continuity.recall()
         if record is not None:
-            self._tell(
-                replace(
-                    self.status,
-                    turns=record.turns,
-                    cost_usd=record.cost_usd,
-                    used_s=record.used_s,
-                ),
+            status = replace(
+                status,
+                turns=record.turns,
+                cost_usd=record.cost_usd,
+                used_s=record.used_s,
             )
-
-    @property
-    def _cut_off_id(self) -> str | None:
-        return self._cut_off.prompt_id if self._cut_off is not None else None
+        if status != self.status:
+            self._tell(status)
 
     def branch(self) -> Place:
         """Return where another session can begin that has this conversation in common with it.
@@ -355,52 +287,26 @@ class Conversation:
         UsageError
             If nothing is kept of this conversation.
         """
-        if not self.options.keep_transcript:
-            raise UsageError("A conversation that keeps no transcript cannot be branched.")
-        if self._spoken:
-            return Place.of(self.status.session_id).branch(without=self._cut_off_id)
-        if self._origin.resumes is None:
-            return Place.new()
-        return replace(self._origin, session_id=Place.new().session_id)
+        return self._continuity.branch()
 
     # -- turns ---------------------------------------------------------------------------------
 
     def perform(self, turn: Turn) -> None:
         """Put a turn in the line; its events tell the rest."""
-        task = asyncio.create_task(self._perform(turn))
-        self._tasks[turn] = task
-        task.add_done_callback(lambda done: self._performed(turn, done))
-
-    async def _perform(self, turn: Turn) -> None:
-        try:
-            async with self._one_at_a_time:
-                turn.publish(await self._exchange(turn))
-        except ClaudeMagicError as error:
-            turn.publish(TurnFailed(error))
-        except Exception as error:  # noqa: BLE001 - whoever waits for the turn must hear of it
-            failure = SessionError(f"claude-magic failed: {type(error).__name__}: {error}")
-            failure.__cause__ = error
-            turn.publish(TurnFailed(failure))
-
-    def _performed(self, turn: Turn, task: asyncio.Task[None]) -> None:
-        del self._tasks[turn]
-        self._stopped.discard(turn)
-        self._look_for_room()
-        if task.cancelled():  # perhaps before its first step
-            turn.publish(TurnFailed(TurnInterruptedError(sent=False)))
+        self._line.join(turn)
 
     async def _exchange(self, turn: Turn) -> TurnFinished:
         """Ask until there is a result, and make the turn's last event of it."""
         recovered = False
         while True:
-            recovered |= self._spoken and self.status.state is SessionState.LOST
+            recovered |= self._continuity.spoken and self.status.state is SessionState.LOST
             try:
                 asking, result = await self._ask(turn, recovered=recovered)
                 break
             except ConnectionLostError as error:
                 # Text can be withdrawn and said again. What a tool has done cannot be undone, and
                 # must not be done twice.
-                if turn in self._stopped:
+                if self._line.stopped(turn):
                     raise TurnInterruptedError(turn.text) from error
                 if turn.acted:
                     error.partial_text = turn.text
@@ -438,14 +344,14 @@ class Conversation:
                     await self._send(client, asking, told.content, answers)
                     answers = []
                     self._asking = asking = Asking(turn)
-            if turn in self._stopped:
+            if self._line.stopped(turn):
                 raise TurnInterruptedError(sent=False)
             if (over := self._over_budget("nothing was sent")) is not None:
                 raise over
-            # A turn that was itself cut off is asked again by this.
-            dropped = bool(self._left_out - {turn})
+            dropped = self._continuity.lacks_another_than(turn)
             asking = Asking(turn, wanted=True, recovered=recovered, dropped_turn=dropped)
-            self._asking = self._cut_off = asking
+            self._asking = asking
+            self._continuity.ask(asking)
             self._set_deadline(asking)
             result = await self._send(client, asking, turn.prompt, answers)
         finally:
@@ -462,7 +368,7 @@ class Conversation:
         prompt: Prompt,
         answers_before: list[Prompt],
     ) -> Result:
-        self._spoken = True
+        self._continuity.spoken = True
         try:
             await client.send(asking.prompt_id, prompt, answers_before, wanted=asking.wanted)
         except ConnectionLostError as error:
@@ -495,11 +401,11 @@ class Conversation:
 
     def interrupt(self, turn: Turn) -> None:
         """Stop a turn wherever it is on its way: in the line, connecting, or under way."""
-        if turn not in self._tasks:
+        if turn not in self._line:
             return
-        self._stopped.add(turn)
+        self._line.mark_stopped(turn)
         if self._asking is None or self._asking.turn is not turn:
-            self._tasks[turn].cancel()
+            self._line.cancel(turn)
         elif self._client is not None and self.status.state is SessionState.BUSY:
             self._move(SessionState.INTERRUPTING)
             self._start(self._interrupt(self._client, turn))
@@ -641,24 +547,12 @@ class Conversation:
         asking.cost_usd = cost_usd
         if asking.wanted:
             # Whoever waits for the result finds the session ready for the next turn.
-            self._asking = self._cut_off = None
-            self._left_out.clear()
+            self._asking = None
+            self._continuity.answered()
             failed = isinstance(result.error, (ApiError, NotLoggedInError))
             self._move(SessionState.READY, _first_line(result.error) if failed else "")
-            if self.options.keep_transcript:
-                self._start(self._note(asking.turn.prompt, self.status))
+            self._start(self._continuity.note(asking.turn.prompt, self.status))
         asking.outcome.set_result(result)
-
-    async def _note(self, prompt: Prompt, status: SessionStatus) -> None:
-        """Keep what a later kernel is to know of the conversation."""
-        # One after the other, so that the last one stands.
-        async with self._one_note_at_a_time:
-            await asyncio.to_thread(
-                self._records.note,
-                status,
-                prompt_text(prompt),
-                self.options.notebook,
-            )
 
     def _lose(self, client: Client, reason: str) -> None:
         """Take note that the process is gone, and clear up after it."""
@@ -720,7 +614,7 @@ class Conversation:
     def idle(self) -> bool:
         """Whether a process runs that nobody uses: no turn in the line, no background task."""
         ready = self.status.state is SessionState.READY
-        return ready and not self._tasks and not self._background.running
+        return ready and self._line.empty and not self._background.running
 
     async def rest(self) -> bool:
         """Park the conversation if it is idle, and return whether it was; stops no turn."""
@@ -731,8 +625,7 @@ class Conversation:
             return True
 
     async def _end(self, state: SessionState, asked_s: float) -> None:
-        turns = [turn for turn in self._tasks if turn.created_s <= asked_s]
-        tasks = [self._tasks[turn] for turn in turns]
+        turns = self._line.until(asked_s)
         for turn in turns:
             self.interrupt(turn)
         connecting = self._connecting
@@ -742,10 +635,10 @@ class Conversation:
             if connecting is not None:
                 await asyncio.wait([connecting])
             # The SDK needs five seconds to disconnect in the middle of a turn, 60 ms between turns.
-            if tasks:
-                await asyncio.wait(tasks)
+            if turns:
+                await asyncio.wait(turns.values())
             await self._shut(state)
-            await self._let_go()
+            await self._continuity.let_go()
             while self._unwatched:
                 await asyncio.wait(self._unwatched)
 
