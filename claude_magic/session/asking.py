@@ -17,7 +17,7 @@ from claude_magic.errors import (
 if TYPE_CHECKING:
     from claude_magic.errors import ClaudeMagicError
 
-    from .sdk import Result
+    from .observations import Result
     from .turn import Turn
 
 

@@ -36,6 +36,7 @@ from .events import (
 )
 from .line import Line
 from .loop import loop_thread
+from .observations import Answering, Began, Result, TaskEnded, TasksChanged
 from .permission import Deny, checked, nobody_to_ask
 from .restarts import RestartBudget
 from .state import TRANSITIONS, SessionState, SessionStatus
@@ -45,11 +46,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from .events import Event
+    from .observations import Observation
     from .options import SessionOptions
     from .permission import PermissionAnswer, PermissionCallback, PermissionRequest
     from .place import Place
     from .pool import Pool
-    from .sdk import Client, Observation, Result
+    from .sdk import Client
     from .turn import Prompt, Turn
 
 T = TypeVar("T")
@@ -462,8 +464,6 @@ class Conversation:
 
     def _receive(self, observation: Observation) -> None:
         """Take one observation; what belongs to no prompt of ours goes to the background."""
-        from .sdk import Answering, Began, Result, TaskEnded, TasksChanged  # noqa: PLC0415 - loaded
-
         asking = self._asking
         match observation:
             case Began():

@@ -40,9 +40,9 @@ from claude_magic.session import (
     TurnFinished,
     TurnStarted,
     guard,
-    sdk,
 )
 from claude_magic.session.loop import loop_thread
+from claude_magic.session.sdk import client
 from claude_magic.tape import Cut, Failure, Hold, Reply, Text, ToolUse
 
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ def test_a_binary_that_does_not_start_is_a_clear_error(
     broken = tmp_path / "claude"
     broken.write_text("#!/bin/sh\necho 'no such library' >&2\nexit 3\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(sdk, "claude_program", lambda: broken)
+    monkeypatch.setattr(client, "claude_program", lambda: broken)
     session = ClaudeSession()
     with pytest.raises(StartError, match="did not start"):
         session.connect()

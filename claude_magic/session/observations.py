@@ -1,0 +1,91 @@
+"""What is observed of a Claude Code process: the events of turns, and what lies around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from .events import (
+    RetryScheduled,
+    TextDelta,
+    TextWithdrawn,
+    ThinkingDelta,
+    ToolFinished,
+    ToolStarted,
+)
+
+if TYPE_CHECKING:
+    from claude_magic.errors import ClaudeMagicError
+
+    from .events import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Claude Code set out on a turn."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What follows belongs to the turn of these prompts (empty: of none of ours)."""
+
+    prompts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A turn ended.
+
+    Attributes
+    ----------
+    prompts
+        The prompts that it took in; empty where Claude Code started the turn by itself.
+    error
+        Why it has no complete answer, or None.
+    usage
+        Tokens of this turn.
+    total_cost_usd
+        Cost of the whole conversation so far, in US dollars.
+    stop_reason
+        Why the model stopped.
+    unasked
+        Whether Claude Code made the turn by itself, of the end of a background task.
+    """
+
+    prompts: frozenset[str]
+    error: ClaudeMagicError | None
+    usage: Usage
+    total_cost_usd: float
+    stop_reason: str | None
+    unasked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TasksChanged:
+    """So many tasks are under way in the background now."""
+
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEnded:
+    """A background task ended; a turn of Claude Code's own making may follow."""
+
+    summary: str
+
+
+Observation: TypeAlias = (
+    Began
+    | Answering
+    | Result
+    | TasksChanged
+    | TaskEnded
+    | TextDelta
+    | TextWithdrawn
+    | ThinkingDelta
+    | ToolStarted
+    | ToolFinished
+    | RetryScheduled
+)

@@ -1,0 +1,319 @@
+"""One Claude Code process and the SDK client that talks with it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import signal
+import uuid
+from collections import deque
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import claude_agent_sdk
+from claude_agent_sdk import (
+    ClaudeAgentOptions,
+    ClaudeSDKClient,
+    ClaudeSDKError,
+    PermissionResultAllow,
+    PermissionResultDeny,
+    ProcessError,
+)
+
+from claude_magic.errors import ConnectionLostError, StartError
+from claude_magic.session.guard import prepare
+from claude_magic.session.permission import Allow, PermissionRequest
+
+from .translator import Translator
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+    from claude_agent_sdk import PermissionResult, ToolPermissionContext
+
+    from claude_magic.session.observations import Observation
+    from claude_magic.session.options import SessionOptions
+    from claude_magic.session.permission import PermissionCallback
+    from claude_magic.session.place import Place
+    from claude_magic.session.turn import Prompt
+
+#: A line of Claude Code's output may be this long. The SDK's own limit of 1 MiB ends the session at
+#: the first large image or reply.
+MAX_LINE_BYTES = 256 * 2**20
+
+_STDERR_LINES = 20
+
+# The SDK reports a lost process to its logger as well as to us; without a handler of its own,
+# logging would print that into whichever cell runs.
+logging.getLogger("claude_agent_sdk").addHandler(logging.NullHandler())
+
+
+class Client:
+    """One Claude Code process and the SDK client that talks with it.
+
+    Lifecycle: `connect` once, then any number of `send`, with one reader of `observe` for the
+    client's whole life (the SDK's control channel stops when nobody reads), then `disconnect`.
+    Loop thread only.
+
+    Parameters
+    ----------
+    options
+        What the session was asked for.
+    place
+        The conversation, and where in it to go on.
+    decide
+        Is asked whether a tool may run that does not run unasked; must not raise.
+    """
+
+    def __init__(
+        self,
+        options: SessionOptions,
+        place: Place,
+        decide: PermissionCallback,
+    ) -> None:
+        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
+        self._decide = decide
+        # A branch needs an id of its own; a conversation that goes on has one.
+        goes_on = place.resumes is not None and not place.branches
+        self._launch = prepare(claude_program(), options.environment, place.session_id)
+        self._client = ClaudeSDKClient(
+            ClaudeAgentOptions(
+                session_id=None if goes_on else place.session_id,
+                resume=place.resumes,
+                resume_session_at=place.at,
+                fork_session=place.branches,
+                max_budget_usd=options.budget_usd,
+                model=options.model,
+                effort=options.effort,
+                system_prompt=options.system_prompt,
+                cwd=options.cwd,
+                add_dirs=list(options.extra_directories),
+                tools=list(options.tools),
+                permission_mode=options.permission_mode,
+                can_use_tool=self._may_run,
+                # Nothing in the project or the home directory is read or run as configuration.
+                setting_sources=[],
+                strict_mcp_config=True,
+                # The prompt is data: no @file is expanded and no slash command is dispatched.
+                verbatim_prompts=True,
+                include_partial_messages=True,
+                max_buffer_size=MAX_LINE_BYTES,
+                stderr=self._stderr.append,
+                extra_args=_extra_arguments(options),
+                cli_path=self._launch.program,
+                env=dict(self._launch.environment),
+            ),
+        )
+
+    @property
+    def pids(self) -> tuple[int, int] | None:
+        """The process ids of the supervisor and of Claude Code, where there is a supervisor."""
+        return self._launch.pids
+
+    @property
+    def stderr(self) -> str:
+        """The last lines that the process wrote to its standard error."""
+        return "\n".join(self._stderr)
+
+    async def connect(self) -> None:
+        """Start the process and shake hands with it; sends nothing to the API.
+
+        Raises
+        ------
+        StartError
+            If it does not come up.
+        """
+        try:
+            await self._client.connect()
+        except (ClaudeSDKError, OSError) as error:
+            raise StartError(str(error), self.stderr) from error
+        except Exception as error:
+            # The SDK raises a bare Exception when the handshake times out or is refused.
+            if type(error) is not Exception:
+                raise
+            raise StartError(str(error), self.stderr) from error
+
+    async def send(
+        self,
+        prompt_id: str,
+        prompt: Prompt,
+        answers_before: Sequence[Prompt] = (),
+        *,
+        wanted: bool = True,
+    ) -> None:
+        """Send one prompt under an id of ours, by which its result is known.
+
+        Parameters
+        ----------
+        prompt_id
+            A new uuid.
+        prompt
+            Text or content blocks.
+        answers_before
+            What the assistant said before this prompt, where that is told and not remembered.
+        wanted
+            Whether an answer is wanted; without one the prompt becomes part of the conversation
+            and its result comes at once and is empty.
+
+        Raises
+        ------
+        ConnectionLostError
+            If the process is gone.
+        """
+
+        async def messages() -> AsyncIterator[dict[str, Any]]:
+            for answer in answers_before:
+                yield {
+                    "type": "assistant",
+                    "uuid": str(uuid.uuid4()),
+                    "message": _told_answer(answer),
+                    "parent_tool_use_id": None,
+                }
+            yield {
+                "type": "user",
+                "uuid": prompt_id,
+                "message": {"role": "user", "content": _content(prompt)},
+                "parent_tool_use_id": None,
+                **({} if wanted else {"shouldQuery": False}),
+            }
+
+        try:
+            await self._client.query(messages())
+        except ClaudeSDKError as error:
+            raise ConnectionLostError(str(error)) from error
+
+    async def observe(self) -> AsyncIterator[Observation]:
+        """Yield what happens until the process ends.
+
+        Raises
+        ------
+        ConnectionLostError
+            If the process ended with an error; one that just stops ends the iteration.
+        """
+        translator = Translator()
+        try:
+            async for message in self._client.receive_messages():
+                for observation in translator.translate(message):
+                    yield observation
+        except ProcessError as error:
+            raise ConnectionLostError(_exit(error.exit_code)) from error
+        except ClaudeSDKError as error:
+            raise ConnectionLostError(str(error)) from error
+
+    async def interrupt(self) -> None:
+        """Ask the running turn to stop; harmless where none runs.
+
+        Raises
+        ------
+        ConnectionLostError
+            If the process is gone or does not answer.
+        """
+        with _control_request():
+            await self._client.interrupt()
+
+    async def ping(self) -> None:
+        """Wait for a sign of life, which takes a millisecond whatever the API does.
+
+        Raises
+        ------
+        ConnectionLostError
+            If the process is gone or does not answer.
+        """
+        with _control_request():
+            await self._client.get_mcp_status()
+
+    async def disconnect(self) -> None:
+        """Close the process; takes five seconds if a turn is under way, so end that first."""
+        await self._client.disconnect()
+
+    def kill(self) -> bool:
+        """End the process at once; False where its process id is not known."""
+        return self._launch.kill()
+
+    async def _may_run(
+        self,
+        name: str,
+        arguments: dict[str, Any],
+        _context: ToolPermissionContext,
+    ) -> PermissionResult:
+        answer = await self._decide(PermissionRequest(name, arguments))
+        if isinstance(answer, Allow):
+            changed = answer.arguments
+            return PermissionResultAllow(updated_input=None if changed is None else dict(changed))
+        return PermissionResultDeny(message=answer.reason, interrupt=answer.stop)
+
+
+def _extra_arguments(options: SessionOptions) -> dict[str, str | None]:
+    """Return the arguments for Claude Code that the SDK has no option for."""
+    arguments: dict[str, str | None] = {}
+    if options.allowed_tools:
+        # The SDK's own option warns, into whichever cell runs, that a tool which is allowed
+        # beforehand is not asked for; that is what it is there for.
+        arguments["allowedTools"] = ",".join(options.allowed_tools)
+    if not options.keep_transcript:
+        arguments["no-session-persistence"] = None
+    return arguments
+
+
+@contextmanager
+def _control_request() -> Iterator[None]:
+    try:
+        yield
+    except ClaudeSDKError as error:
+        raise ConnectionLostError(str(error)) from error
+    except Exception as error:
+        # The SDK raises a bare Exception when a control request is refused or times out.
+        if type(error) is not Exception:
+            raise
+        raise ConnectionLostError(str(error)) from error
+
+
+def claude_program() -> Path:
+    """Return the Claude Code binary: the one in the SDK's wheel, else the one on the PATH.
+
+    Raises
+    ------
+    StartError
+        If there is none.
+    """
+    bundled = Path(claude_agent_sdk.__file__).parent / "_bundled"
+    for name in ("claude", "claude.exe"):
+        if (bundled / name).is_file():
+            return bundled / name
+    found = shutil.which("claude")
+    if found is None:
+        raise StartError(
+            "there is no Claude Code binary. The wheel of claude-agent-sdk for this platform has "
+            "none, and `claude` is not on the PATH. Install Claude Code, then try again.",
+        )
+    return Path(found)
+
+
+def _content(prompt: Prompt) -> str | list[Mapping[str, Any]]:
+    return prompt if isinstance(prompt, str) else list(prompt)
+
+
+def _told_answer(answer: Prompt) -> dict[str, Any]:
+    """Return an assistant message as the API would have sent it."""
+    return {
+        "id": f"msg_{uuid.uuid4().hex}",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude",
+        "content": [{"type": "text", "text": answer}] if isinstance(answer, str) else list(answer),
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 0, "output_tokens": 0},
+    }
+
+
+def _exit(code: int | None) -> str:
+    if code is not None and code > _SIGNALLED:
+        with suppress(ValueError):
+            return f"ended by {signal.Signals(code - _SIGNALLED).name}"
+    return f"exit code {code}"
+
+
+#: A shell's way, and our supervisor's, to say that a signal ended a process.
+_SIGNALLED = 128
