@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab notebooks pictures test faults test-pythons test-floors lint clean
+.PHONY: help demo lab notebooks pictures docs test faults test-pythons test-floors lint clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -53,11 +53,15 @@ pictures: $(VENV)/.test  ## take the README's picture anew
 	$(BIN)/python -m pytest -q tests/browser/test_first_conversation.py -k picture
 	cp output/screenshots/first-conversation-light.png docs/images/
 
-lint: $(VENV)/.test  ## check style, types and the direction of imports
+docs: $(VENV)/.test  ## write the generated tables of the documentation anew
+	$(BIN)/cog -r docs/*.md
+
+lint: $(VENV)/.test  ## check style, types, the direction of imports and generated tables
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/cog --check docs/*.md
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .venv-* output build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache

@@ -50,15 +50,16 @@ class Table:
     def _repr_html_(self) -> str:
         if not self.rows:
             return f"<p>{html.escape(self.empty)}</p>"
-        head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
-        body = "".join(f"<tr>{_cells(row)}</tr>" for row in self.rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        body = "".join(_row("td", row) for row in self.rows)
+        return f"<table><thead>{_row('th', self.columns)}</thead><tbody>{body}</tbody></table>"
 
 
-def _cells(row: tuple[str, ...]) -> str:
-    return "".join(
-        f'<td style="text-align: left">{html.escape(one_line(text))}</td>' for text in row
+def _row(kind: str, texts: tuple[str, ...]) -> str:
+    # JupyterLab aligns the cells of tables to the right.
+    cells = (
+        f'<{kind} style="text-align: left">{html.escape(one_line(text))}</{kind}>' for text in texts
     )
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def sessions_table(sessions: Mapping[str, NamedSession]) -> Table:
