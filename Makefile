@@ -27,7 +27,7 @@ test: $(VENV)/.test lint  ## install what the tests need and run all of them
 	tests/install-chromium
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
 
-faults: $(VENV)/.test  ## break everything as often as the promises say; takes about half an hour
+faults: $(VENV)/.test  ## break everything as often as the promises say; takes a quarter of an hour
 	CLAUDE_MAGIC_FAULTS=full $(BIN)/python -m pytest tests/integration/faults --timeout 1800 $(PYTEST)
 
 # The browser and the notebooks look the same on every Python; the rest may not.

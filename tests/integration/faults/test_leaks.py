@@ -5,39 +5,39 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import textwrap
 import threading
 import uuid
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.processes import carriers, wait_until_gone
 
 from claude_magic import ClaudeSession
+from claude_magic.session import guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Held:
-    """What this process holds."""
+    """What this process holds, and what lies in the temporary folders of it and its sessions."""
 
     descriptors: int
     threads: int
     children: int
-    folders: int
+    files: int
 
     @classmethod
-    def now(cls, mark: str) -> Held:
+    def now(cls, mark: str, *folders: Path) -> Held:
         return cls(
             descriptors=len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - itself included, always
             threads=threading.active_count(),
             children=len(carriers(mark)),
-            folders=len(list(Path(tempfile.gettempdir()).glob("claude*"))),
+            files=sum(len(list(folder.rglob("*"))) for folder in folders),
         )
 
 
@@ -46,12 +46,14 @@ def test_twenty_sessions_twenty_times(
     connected: Any,
     times: Callable[[int, int], int],
     figure: Callable[[str], None],
+    tmp_path: Path,
 ) -> None:
     rounds, many = times(3, 20), times(6, 20)
     mark = str(uuid.uuid4())
     held = []
+    environment = {"LEAKS": mark, "TMPDIR": str(tmp_path)}
     for _ in range(rounds):
-        sessions = [ClaudeSession(environment={"LEAKS": mark}) for _ in range(many)]
+        sessions = [ClaudeSession(environment=environment) for _ in range(many)]
         turns = [session.send(f"I am {number}.") for number, session in enumerate(sessions)]
         texts = [turn.result().text for turn in turns]
         assert texts == [f"You said: I am {number}." for number in range(many)]
@@ -65,7 +67,8 @@ def test_twenty_sessions_twenty_times(
             session.close()
         del sessions, turns, session
         connected.begin()
-        held.append(Held.now(f"LEAKS={mark}"))
+        assert guard._folder is not None  # noqa: SLF001 - nobody else is to know of it
+        held.append(Held.now(f"LEAKS={mark}", tmp_path, guard._folder))  # noqa: SLF001
     # The first round makes what this process keeps: its loop thread and its folder.
     assert held[1:] == [held[1]] * (rounds - 1), held
     assert held[-1].children == 0
@@ -102,6 +105,7 @@ def test_a_program_that_ends_without_closing_leaves_nothing(
         f"""
         import os
         from claude_magic import ClaudeSession
+from claude_magic.session import guard
         mark = {{"ENDS": {mark!r}}}
         session = ClaudeSession(environment=mark)
         session.ask("Hello")
