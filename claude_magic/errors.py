@@ -20,11 +20,14 @@
     │       ├── AuthenticationError    401, 403: the credential was not accepted
     │       ├── RateLimitError         429
     │       ├── OverloadedError        529
+    │       ├── ServerError            500 to 599 otherwise: the API failed
+    │       ├── ApiConnectionError     no complete answer came from the API
     │       ├── ContextTooLongError    the conversation outgrew the model's window
     │       └── TapeMissError          a tape stands behind the API and has no such turn
     └── TapeError              a tape that cannot be read or served
 
-An error's text says what happened, with the value, and what to do next.
+An error's text says what happened, with the value, and what to do next. `RETRIABLE` are those that
+may pass by themselves.
 """
 
 from __future__ import annotations
@@ -242,15 +245,31 @@ class AuthenticationError(ApiError):
 
 
 class RateLimitError(ApiError):
-    """429: too many requests or tokens for this credential."""
+    """429: too many requests or tokens for this credential.
+
+    Attributes
+    ----------
+    retry_after_s
+        How long Claude Code waited before it tried the last time, in seconds, as the API said or by
+        its own rule; None where it did not try again.
+    """
 
     remedy = "Wait a little, then run the cell again."
+    retry_after_s: float | None = None
 
 
 class OverloadedError(ApiError):
     """529: the API is overloaded for the moment."""
 
     remedy = "Wait a little, then run the cell again."
+
+
+class ServerError(ApiError):
+    """500 to 599, but 529: the API failed."""
+
+
+class ApiConnectionError(ApiError):
+    """No complete answer came from the API: the connection was refused or lost."""
 
 
 class ContextTooLongError(ApiError):
@@ -273,3 +292,14 @@ class TapeMissError(ApiError):
 
 class TapeError(ClaudeMagicError):
     """A tape that cannot be read or served."""
+
+
+#: What may pass by itself, so that asking again later makes sense, as in
+#: ``model.with_retry(retry_if_exception_type=RETRIABLE)``.
+RETRIABLE: tuple[type[ClaudeMagicError], ...] = (
+    ConnectionLostError,
+    RateLimitError,
+    OverloadedError,
+    ServerError,
+    ApiConnectionError,
+)

@@ -1,29 +1,28 @@
-"""LangChain's messages in the words of a session, and a turn's events in LangChain's."""
+"""LangChain's messages in the words of a session."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import (
     AIMessage,
-    AIMessageChunk,
     BaseMessage,
     ChatMessage,
     HumanMessage,
     SystemMessage,
+    ToolMessage,
 )
-from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
-from langchain_core.outputs import ChatGenerationChunk
 
-from claude_magic.errors import ConnectionLostError, UsageError
-from claude_magic.session import TextDelta, TextWithdrawn, Told, TurnFinished
+from claude_magic.errors import UsageError
+from claude_magic.session import Told, wire_name
+
+from .blocks import blocks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+    from collections.abc import Mapping, Sequence
 
-    from claude_magic.session import Event, Usage
+    from claude_magic.session import Prompt
 
 
 @dataclass(frozen=True)
@@ -42,17 +41,17 @@ class Exchange:
 
     system: str | None
     history: tuple[Told, ...]
-    prompt: str
+    prompt: Prompt
 
 
 def exchange(messages: Sequence[BaseMessage]) -> Exchange:
-    """Read a list of messages as a conversation whose last word is the prompt.
+    """Read a list of messages as a conversation whose last word is to be answered.
 
     Raises
     ------
     UsageError
-        If the last message is not a person's, the roles make no conversation, or a message holds
-        something that cannot be sent faithfully.
+        If the last message is not a person's or a tool's, the roles make no conversation, or a
+        message holds something that cannot be sent faithfully.
     """
     system: list[str] = []
     said: list[Told] = []
@@ -60,108 +59,110 @@ def exchange(messages: Sequence[BaseMessage]) -> Exchange:
         if isinstance(message, SystemMessage):
             if said:
                 raise UsageError("A system message must come before the conversation, not in it.")
-            system.append(_text(message))
+            system.append(str(message.text))
+        elif isinstance(message, ToolMessage):
+            _add_result(said, message)
         else:
-            said.append(Told(_role(message), _text(message)))
+            said.append(told(message))
     if not said or said[-1].role != "user":
-        raise UsageError("The last message must be a human one: it is what Claude answers.")
+        raise UsageError(
+            "The last message must be a human one, or a tool's: it is what Claude answers.",
+        )
     if said[0].role != "user":
         raise UsageError("The first message after the system message must be a human one.")
     *history, prompt = said
-    return Exchange("\n\n".join(system) or None, tuple(history), str(prompt.content))
+    return Exchange("\n\n".join(system) or None, tuple(history), prompt.content)
 
 
-def _role(message: BaseMessage) -> Any:
+def told(message: BaseMessage) -> Told:
+    """Return what a message says.
+
+    Raises
+    ------
+    UsageError
+        If it holds something that cannot be sent faithfully.
+    """
+    role = _role(message)
     if isinstance(message, AIMessage):
-        if message.tool_calls or message.invalid_tool_calls:
-            raise UsageError("Tool calls cannot be sent yet; leave them out of the messages.")
+        content: Prompt = _answer(message)
+        model = message.response_metadata.get("model_name")
+        return Told(role, content, model if isinstance(model, str) else None)
+    if isinstance(message.content, str):
+        return Told(role, message.content)
+    return Told(role, _plain(blocks_of(message.content)))
+
+
+def _role(message: BaseMessage) -> Literal["user", "assistant"]:
+    if isinstance(message, AIMessage):
         return "assistant"
     if isinstance(message, HumanMessage):
         return "user"
     if isinstance(message, ChatMessage) and message.role in {"user", "assistant"}:
-        return message.role
-    raise UsageError(f"A message of type {message.type!r} cannot be sent yet.")
-
-
-def _text(message: BaseMessage) -> str:
-    if isinstance(message.content, str):
-        return message.content
-    for block in message.content:
-        if not isinstance(block, str) and block.get("type") != "text":
-            raise UsageError(
-                f"A content block of type {block.get('type')!r} cannot be sent yet; only text.",
-            )
-    return str(message.text)
-
-
-def answer_of(finished: TurnFinished) -> AIMessage:
-    """Return a whole answer as a message."""
-    return AIMessage(
-        content=finished.text,
-        usage_metadata=usage_of(finished.usage),
-        response_metadata=metadata_of(finished),
+        return "user" if message.role == "user" else "assistant"
+    raise UsageError(
+        f"A message of type {message.type!r} cannot be sent; Claude knows system, human, AI and "
+        "tool messages.",
     )
 
 
-class ChunkStream:
-    """Turns the events of one turn into the chunks of one stream."""
-
-    def __init__(self) -> None:
-        self._text = ""
-        self._block: int | None = None
-
-    def chunk(self, event: Event) -> ChatGenerationChunk | None:
-        """Return what an event adds to the stream, or None.
-
-        Raises
-        ------
-        ConnectionLostError
-            If text that was passed on already is withdrawn: a stream of chunks cannot take it back.
-        """
-        match event:
-            case TextDelta():
-                # The blocks of an answer are parted as they are in its text.
-                parted = self._block not in {None, event.block}
-                self._block = event.block
-                text = f"\n\n{event.text}" if parted else event.text
-                self._text += text
-                return ChatGenerationChunk(message=AIMessageChunk(content=text))
-            case TextWithdrawn():
-                raise ConnectionLostError("the API's stream broke and began anew", self._text)
-            case TurnFinished():
-                return ChatGenerationChunk(
-                    message=AIMessageChunk(
-                        content="",
-                        usage_metadata=usage_of(event.usage),
-                        response_metadata=metadata_of(event),
-                        chunk_position="last",
-                    ),
-                )
-            case _:
-                return None
+def _plain(blocks: list[dict[str, Any]]) -> Prompt:
+    """Return a text where the blocks are no more than that, so that equal contents are equal."""
+    if len(blocks) == 1 and set(blocks[0]) == {"type", "text"}:
+        return str(blocks[0]["text"])
+    return blocks
 
 
-def metadata_of(finished: TurnFinished) -> dict[str, Any]:
-    """Return what LangChain keeps of a response beside its text; the cost is this turn's alone."""
+def _answer(message: AIMessage) -> Prompt:
+    """Return the model's text, thinking and calls, each call once and where it stands."""
+    if message.invalid_tool_calls:
+        raise UsageError("The messages hold a tool call that is not valid JSON; leave it out.")
+    calls = {str(call["id"]): call for call in message.tool_calls}
+    blocks: list[dict[str, Any]] = []
+    content = [message.content] if isinstance(message.content, str) else message.content
+    for block in content:
+        kind = block.get("type") if isinstance(block, dict) else None
+        if kind in {"tool_use", "tool_call", "input_json_delta", "tool_call_chunk"}:
+            call = calls.pop(str(block.get("id")), None) if isinstance(block, dict) else None
+            if call is not None:
+                blocks.append(_call(call))
+        elif kind == "reasoning":
+            blocks += _reasoning(block)  # type: ignore[arg-type]
+        else:
+            blocks += blocks_of([block])
+    blocks += [_call(call) for call in calls.values()]
+    for block in blocks:
+        if block["type"] == "text":  # the API takes no such end of an answer
+            block["text"] = block["text"].rstrip()
+    return _plain([block for block in blocks if block.get("text") != ""])
+
+
+def _call(call: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "model_name": finished.model,
-        "model_provider": "anthropic",
-        "session_id": finished.session_id,
-        "stop_reason": finished.stop_reason,
-        "cost_usd": finished.cost_usd,
-        "recovered": finished.recovered,
+        "type": "tool_use",
+        "id": call["id"],
+        "name": wire_name(call["name"]),
+        "input": call["args"],
     }
 
 
-def usage_of(usage: Usage) -> UsageMetadata:
-    """Return tokens as LangChain counts them."""
-    return UsageMetadata(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        total_tokens=usage.input_tokens + usage.output_tokens,
-        input_token_details=InputTokenDetails(
-            cache_read=usage.cache_read_tokens,
-            cache_creation=usage.cache_creation_tokens,
-        ),
-        output_token_details=OutputTokenDetails(reasoning=usage.thinking_tokens),
-    )
+def _reasoning(block: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return signed thinking; what is not signed the API would not take back."""
+    signature = block.get("extras", {}).get("signature")
+    if not signature:
+        return []
+    return [{"type": "thinking", "thinking": block.get("reasoning", ""), "signature": signature}]
+
+
+def _add_result(said: list[Told], message: ToolMessage) -> None:
+    """Add a tool's result; all results of one answer belong into one message, before any text."""
+    result: dict[str, Any] = {
+        "type": "tool_result",
+        "tool_use_id": message.tool_call_id,
+        "content": _plain(blocks_of(message.content)) or "",
+    }
+    if message.status == "error":
+        result["is_error"] = True
+    if said and said[-1].role == "user" and not isinstance(said[-1].content, str):
+        said[-1] = Told("user", [*said[-1].content, result])
+    else:
+        said.append(Told("user", [result]))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.outputs import ChatGeneration, ChatResult
-from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from langchain_core.utils import secret_from_env
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 
 from claude_magic.errors import UsageError
 from claude_magic.session import (
@@ -21,20 +23,27 @@ from claude_magic.session import (
     TurnFinished,
 )
 
-from .messages import ChunkStream, answer_of, exchange
+from .answers import ChunkStream, answer_of
+from .messages import exchange, told
 from .places import Place
+from .settings import INSTEAD, SETTINGS, refuse_unknown, with_settings
+from .spare import Spare
+from .structured import structured
+from .tools import choice_of, definitions_of, tool_schema
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from types import TracebackType
 
     from langchain_core.callbacks import (
         AsyncCallbackManagerForLLMRun,
         CallbackManagerForLLMRun,
     )
-    from langchain_core.language_models import LangSmithParams
-    from langchain_core.messages import BaseMessage
+    from langchain_core.language_models import LangSmithParams, LanguageModelInput
+    from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.outputs import ChatGenerationChunk
+    from langchain_core.runnables import Runnable
+    from langchain_core.tools import BaseTool
     from typing_extensions import Self
 
     from claude_magic.session import Turn
@@ -59,13 +68,35 @@ class ClaudeCodeChatModel(BaseChatModel):
         The model, also as ``model=``; None for Claude Code's own choice.
     effort
         How hard the model thinks, or None for the model's default.
+    temperature, top_p, top_k, stop
+        As in the Messages API; None for its defaults. Models that cannot do without thinking refuse
+        a temperature.
+    max_tokens
+        How long an answer may be, in tokens from 1; it ends with the stop reason ``max_tokens``.
+    thinking
+        As in the Messages API; None for the model's default.
+    timeout
+        How long a call may take, in seconds above 0; None for as long as it takes.
+    max_retries
+        How often the API is asked again where it fails in a way that may pass; None for Claude
+        Code's ten times.
+    api_key
+        The API key; None for that of the environment, or the login of Claude Code.
     system_prompt
-        Stands before the messages; a system message in a call goes before it in a single-turn
-        call, and must be the same in every call of a continuous session.
+        Stands before the messages; a system message in a call goes before it.
     tools, allowed_tools, permission_mode, cwd, environment, label
-        As in `SessionOptions`.
+        As in `SessionOptions`. `tools` are Claude Code's own, which it runs itself; those that your
+        code runs are bound with `bind_tools`.
     use_continuous_session
         Whether calls share one conversation.
+    session
+        A session to join, such as the notebook's own, `current_session()`: calls become part of its
+        conversation, under its options.
+    warm_spare
+        Whether a single-turn call leaves a process behind that serves the next one, for a minute
+        at most. It has heard nothing of any call.
+    streaming
+        Whether `invoke` streams, too, for callbacks that want every token.
 
     Examples
     --------
@@ -82,6 +113,19 @@ class ClaudeCodeChatModel(BaseChatModel):
 
     model_name: str | None = Field(default=None, alias="model")
     effort: Effort | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    max_tokens: int | None = None
+    stop: list[str] | None = None
+    thinking: dict[str, Any] | None = None
+    timeout: float | None = None
+    max_retries: int | None = None
+    api_key: SecretStr | None = Field(
+        default_factory=secret_from_env("ANTHROPIC_API_KEY", default=None),
+        alias="anthropic_api_key",
+        repr=False,
+    )
     system_prompt: str | None = None
     tools: tuple[str, ...] = ()
     allowed_tools: tuple[str, ...] = ()
@@ -90,14 +134,50 @@ class ClaudeCodeChatModel(BaseChatModel):
     environment: dict[str, str] = Field(default_factory=dict, repr=False)
     label: str | None = None
     use_continuous_session: bool = False
+    joined_session: ClaudeSession | None = Field(
+        default=None, alias="session", exclude=True, repr=False
+    )
+    warm_spare: bool = True
+    streaming: bool = False
 
+    _spare: Spare = PrivateAttr(default_factory=Spare)
     _shared: _Shared | None = PrivateAttr(default=None)
     _lock: Any = PrivateAttr(default_factory=threading.Lock)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_foreign_parameters(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for name in set(values) & set(INSTEAD):
+                refuse_unknown({name: values[name]})
+        return values
+
     @model_validator(mode="after")
     def _check_options(self) -> Self:
-        self._options()
+        options = self._options(None, {})
+        if self.joined_session is not None:
+            if options != SessionOptions(environment=options.environment, keep_transcript=True):
+                raise UsageError(
+                    "A model that joins a session answers under the session's options; give those "
+                    "to ClaudeSession instead.",
+                )
+            self._shared = _Shared(self.joined_session)
         return self
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether LangChain may write this model down; the API key is left out."""
+        return True
+
+    @classmethod
+    def get_lc_namespace(cls) -> list[str]:
+        """Return where LangChain finds this class again."""
+        return ["claude_magic", "chat_model"]
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """What must not be written down, and the variables that hold it."""
+        return {"api_key": "ANTHROPIC_API_KEY", "anthropic_api_key": "ANTHROPIC_API_KEY"}
 
     @property
     def _llm_type(self) -> str:
@@ -105,28 +185,121 @@ class ClaudeCodeChatModel(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {"model": self.model_name, "effort": self.effort, "system": self.system_prompt}
+        return {**self._settings, "system": self.system_prompt}
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        """What the model asks for in all its calls."""
+        settings = {name: getattr(self, name) for name in SETTINGS if name != "model"}
+        return {"model": self.model_name, **settings}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = "anthropic"
-        params["ls_model_name"] = self.model_name or "claude-code"
+        params["ls_model_name"] = kwargs.get("model") or self.model_name or "claude-code"
         return params
 
-    def _options(self, system: str | None = None) -> SessionOptions:
+    def _options(self, system: str | None, settings: dict[str, Any]) -> SessionOptions:
+        """Return what a call needs, with settings of its own in place of the model's."""
         prompts = [prompt for prompt in (system, self.system_prompt) if prompt]
-        return SessionOptions(
-            model=self.model_name,
-            effort=self.effort,
+        options = SessionOptions(
             system_prompt="\n\n".join(prompts) or None,
             cwd=self.cwd,
             tools=self.tools,
             allowed_tools=self.allowed_tools,
             permission_mode=self.permission_mode,
-            environment=self.environment,
-            keep_transcript=self.use_continuous_session,
+            environment={**self.environment, **self._credential},
+            keep_transcript=self.use_continuous_session or self.joined_session is not None,
             label=self.label,
         )
+        own = {name: value for name, value in self._settings.items() if value is not None}
+        return with_settings(options, {**own, **settings})
+
+    @property
+    def _credential(self) -> dict[str, str]:
+        """The variable with the key, where Claude Code would not find it by itself."""
+        key = self.api_key.get_secret_value() if self.api_key is not None else None
+        if key is None or key == os.environ.get("ANTHROPIC_API_KEY"):
+            return {}
+        return {"ANTHROPIC_API_KEY": key}
+
+    # -- tools and structured output -----------------------------------------------------------
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | bool | dict[str, Any] | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return this model with tools that your code runs.
+
+        Claude asks for them, the answer holds the calls, and nothing is run. Claude Code's own
+        tools, named in `tools`, run as ever.
+
+        Parameters
+        ----------
+        tools
+            Pydantic models, functions, LangChain tools, or dicts of OpenAI's or Anthropic's form.
+        tool_choice
+            ``"auto"``, ``"any"``, ``"none"``, or the name of the tool to call.
+        parallel_tool_calls
+            Whether several may be called at once; None leaves it to the model.
+        **kwargs
+            More parameters of the calls.
+
+        Raises
+        ------
+        UsageError
+            If a tool cannot be bound, or one is chosen that is not bound.
+        """
+        schemas = [tool_schema(tool) for tool in tools]
+        names = [schema["function"]["name"] for schema in schemas]
+        choice_of(tool_choice, names)
+        definitions_of(schemas)
+        choices = {"tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
+        given = {name: value for name, value in choices.items() if value is not None}
+        return self.bind(tools=schemas, **given, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        include_raw: bool = False,
+        method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema",
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return a runnable whose answers are values of a schema.
+
+        Parameters
+        ----------
+        schema
+            A pydantic model, a TypedDict, or a JSON schema with a title.
+        include_raw
+            Whether to return a dict of ``raw``, ``parsed`` and ``parsing_error`` instead, and to
+            raise nothing where an answer does not meet the schema.
+        method
+            ``"json_schema"``: Claude Code checks the answer and has the model mend it.
+            ``"function_calling"``: the model is made to call a tool with the value.
+            ``"json_mode"``: any JSON object, which your prompt describes.
+        **kwargs
+            More parameters of the calls.
+
+        Raises
+        ------
+        UsageError
+            If the method is unknown.
+        """
+        return structured(self, schema, method, include_raw=include_raw, **kwargs)
+
+    def get_num_tokens(self, text: str) -> int:
+        """Return an estimate of a text's tokens: a quarter of its characters, rounded up.
+
+        Claude's own count is in every answer's `usage_metadata`; asking for it beforehand would
+        take a request to the API each time.
+        """
+        return -(-len(text) // 4)
 
     # -- the continuous session ----------------------------------------------------------------
 
@@ -140,14 +313,17 @@ class ClaudeCodeChatModel(BaseChatModel):
         StartError
             If Claude Code does not come up.
         """
-        self._continuous().session.connect()
+        self._continuous(None, {}).session.connect()
 
     async def aconnect(self) -> None:
         """Do as `connect` does, on any event loop."""
-        await self._continuous().session.aconnect()
+        await self._continuous(None, {}).session.aconnect()
 
     def disconnect(self) -> None:
-        """End the continuous session and its context; twice is harmless."""
+        """End the continuous session and its context; twice is harmless.
+
+        A session that was joined goes on; the model only forgets what was said in it.
+        """
         session = self._forget()
         if session is not None:
             session.close()
@@ -163,31 +339,32 @@ class ClaudeCodeChatModel(BaseChatModel):
         """The continuous session, once there is one."""
         return self._shared.session if self._shared is not None else None
 
-    def _continuous(self, system: str | None = None) -> _Shared:
-        if not self.use_continuous_session:
+    def _continuous(self, system: str | None, settings: dict[str, Any]) -> _Shared:
+        if self.joined_session is not None:
+            if system is not None or settings:
+                given = ", ".join(settings) or "a system message"
+                raise UsageError(
+                    f"{given}: a model that joins a session answers under the session's options. "
+                    "Nothing was sent.",
+                )
+        elif not self.use_continuous_session:
             raise UsageError(
                 "Every call of this model is a conversation of its own, so there is nothing to "
                 "connect. Make the model with use_continuous_session=True.",
             )
-        options = self._options(system)
         with self._lock:
-            shared = self._shared
-            if shared is not None and system is not None and options != shared.session.options:
-                if shared.said:
-                    raise UsageError(
-                        "The system message is not the one that this session was started with. "
-                        "disconnect() first, or use another model object for another conversation.",
-                    )
-                shared.session.start_closing()  # connected, but nothing was said yet
-                shared = None
-            if shared is None:
-                shared = self._shared = _Shared(ClaudeSession(options))
-            return shared
+            if self._shared is None:
+                self._shared = _Shared(
+                    self.joined_session or ClaudeSession(self._options(None, {}))
+                )
+            return self._shared
 
     def _forget(self) -> ClaudeSession | None:
         with self._lock:
             shared, self._shared = self._shared, None
-            return shared.session if shared is not None else None
+            if shared is None or shared.session is self.joined_session:
+                return None
+            return shared.session
 
     # A copy of a model, in this process or another, is a model with a conversation of its own.
 
@@ -198,7 +375,8 @@ class ClaudeCodeChatModel(BaseChatModel):
         return self._apart(super().__copy__())
 
     def _apart(self, twin: Self) -> Self:
-        twin.__pydantic_private__ = {"_shared": None, "_lock": threading.Lock()}
+        private = {"_shared": None, "_lock": threading.Lock(), "_spare": Spare()}
+        twin.__pydantic_private__ = private
         return twin
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -241,19 +419,30 @@ class ClaudeCodeChatModel(BaseChatModel):
         settings: dict[str, Any],
         place: Place,
     ) -> _Call:
+        settings = {name: value for name, value in settings.items() if value is not None}
         if stop:
-            raise UsageError("stop sequences are not supported yet; cut the answer instead.")
-        if settings:
-            raise UsageError(
-                f"{', '.join(sorted(settings))}: not a parameter of this model; nothing was sent.",
-            )
+            settings["stop"] = stop
+        refuse_unknown(settings)
         asked = exchange(messages)
-        if self.use_continuous_session:
-            shared = self._continuous(asked.system)
+        if self.use_continuous_session or self.joined_session is not None:
+            shared = self._continuous(asked.system, settings)
+            options = None
+            if self.joined_session is None:
+                shared.system = asked.system or shared.system
+                options = self._options(shared.system, settings)
             history = shared.unsaid(asked)
-            return _Call(shared.session, shared.session.send(asked.prompt, history), place, shared)
-        session = ClaudeSession(self._options(asked.system))
-        return _Call(session, session.send(asked.prompt, asked.history), place)
+            turn = shared.session.send(asked.prompt, history, options)
+            return _Call(shared.session, turn, place, shared)
+        options = self._options(asked.system, settings)
+        session = self._spare.take(options)
+        try:
+            turn = session.send(asked.prompt, asked.history)
+        except BaseException:
+            session.start_closing()
+            raise
+        if self.warm_spare:
+            self._spare.prepare(options)
+        return _Call(session, turn, place)
 
     def _generate(
         self,
@@ -285,7 +474,7 @@ class ClaudeCodeChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        chunks = ChunkStream()
+        chunks = ChunkStream(in_blocks=bool(kwargs.get("tools")))
         with self._place() as place, self._begin(messages, stop, kwargs, place) as call:
             for event in call.turn:
                 chunk = chunks.chunk(event)
@@ -303,7 +492,7 @@ class ClaudeCodeChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        chunks = ChunkStream()
+        chunks = ChunkStream(in_blocks=bool(kwargs.get("tools")))
         async with self._place() as place:
             with self._begin(messages, stop, kwargs, place) as call:
                 async for event in call.turn:
@@ -317,7 +506,7 @@ class ClaudeCodeChatModel(BaseChatModel):
 
     def _place(self) -> Place:
         # A continuous session has its process anyway; only single turns add processes.
-        return Place(wanted=not self.use_continuous_session)
+        return Place(wanted=not self.use_continuous_session and self.joined_session is None)
 
 
 class _Shared:
@@ -326,13 +515,16 @@ class _Shared:
     def __init__(self, session: ClaudeSession) -> None:
         self.session = session
         self.said: tuple[Told, ...] = ()
+        #: The system message of the calls so far; a call without one keeps it.
+        self.system: str | None = None
 
     def unsaid(self, asked: Exchange) -> tuple[Told, ...]:
         """Return the part of a call's history that the session has not heard."""
         if asked.history and asked.history[: len(self.said)] != self.said:
             raise UsageError(
-                "The messages contradict what was said in this session. Send only what is new, "
-                "or disconnect() to start again with these messages.",
+                "The messages contradict what was said in this session. Send only what is new; "
+                "disconnect() to start again with these messages; or give them to a model that "
+                "joins session.fork().",
             )
         return asked.history[len(self.said) :]
 
@@ -349,7 +541,7 @@ class _Call:
     def finish(self, finished: TurnFinished) -> TurnFinished:
         """Remember what was said, for the calls that come after."""
         if self.shared is not None:
-            asked, answered = Told("user", self.turn.prompt), Told("assistant", finished.text)
+            asked, answered = Told("user", self.turn.prompt), told(answer_of(finished))
             self.shared.said += (*self.turn.history, asked, answered)
         return finished
 

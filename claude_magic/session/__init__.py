@@ -11,6 +11,10 @@ from .events import (
     TextDelta,
     TextWithdrawn,
     ThinkingDelta,
+    ThinkingFinished,
+    ToolCallDelta,
+    ToolCalled,
+    ToolCallWithdrawn,
     ToolFinished,
     ToolStarted,
     TurnFailed,
@@ -28,6 +32,7 @@ from .records import Record
 from .registry import DEFAULT_MAX_LIVE, MAIN, SHORTEST_ID, SessionRegistry
 from .session import ClaudeSession
 from .state import SessionState, SessionStatus
+from .tools import ToolDefinition, wire_name
 from .turn import Prompt, Told, Turn
 
 if TYPE_CHECKING:
@@ -64,7 +69,12 @@ __all__ = [
     "TextDelta",
     "TextWithdrawn",
     "ThinkingDelta",
+    "ThinkingFinished",
     "Told",
+    "ToolCallDelta",
+    "ToolCallWithdrawn",
+    "ToolCalled",
+    "ToolDefinition",
     "ToolFinished",
     "ToolStarted",
     "Turn",
@@ -75,6 +85,7 @@ __all__ = [
     "claude_program",
     "loop_thread",
     "moment",
+    "wire_name",
 ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from claude_magic.errors import (
     AuthenticationError,
+    RateLimitError,
     TurnError,
     TurnInterruptedError,
     TurnTimeoutError,
@@ -43,8 +44,12 @@ class Asking:
         Whether what is being said belongs to this prompt.
     deadline_s
         The deadline that it was stopped at, in seconds.
+    limited
+        Whether it was stopped at the length that an answer may have.
     refused
         The HTTP status that the credential was refused with.
+    waited_s
+        How long Claude Code waited before it asked the API the last time, in seconds.
     cost_usd
         What it cost, in US dollars.
     """
@@ -60,7 +65,9 @@ class Asking:
     began: asyncio.Event = field(default_factory=asyncio.Event)
     answering: bool = False
     deadline_s: float | None = None
+    limited: bool = False
     refused: int | None = None
+    waited_s: float | None = None
     cost_usd: float = 0.0
 
     def failure(self, error: ClaudeMagicError | None) -> ClaudeMagicError | None:
@@ -72,6 +79,8 @@ class Asking:
                 error = TurnTimeoutError(self.deadline_s)
             else:
                 error = TurnInterruptedError(self.turn.text)
+        if isinstance(error, RateLimitError):
+            error.retry_after_s = self.waited_s
         if isinstance(error, TurnError):
             error.partial_text = self.turn.text
         return error

@@ -38,7 +38,8 @@ class Continuity:
     """
 
     def __init__(self, options: SessionOptions, origin: Place | None) -> None:
-        self._options = options
+        #: What the session is asked for at present.
+        self.options = options
         self._origin = origin or Place.new()
         self._session_id = self._origin.session_id
         self._records = Records(options.environment)
@@ -85,8 +86,8 @@ class Continuity:
         """
         place = wanted = self._end() if self.spoken else self._origin
         await self._hold(wanted.session_id)
-        if wanted.resumes is not None and self._options.keep_transcript:
-            transcript = Transcript(wanted.resumes, self._options.environment)
+        if wanted.resumes is not None and self.options.keep_transcript:
+            transcript = Transcript(wanted.resumes, self.options.environment)
             place = await asyncio.to_thread(find_place, wanted, transcript)
         elif self.spoken:
             place = replace(wanted, resumes=None)
@@ -119,12 +120,12 @@ class Continuity:
 
     async def _hold(self, session_id: str) -> None:
         """Keep other kernels from going on with the conversation meanwhile."""
-        if not self._options.keep_transcript:
+        if not self.options.keep_transcript:
             return
         if self._lease is None or self._lease.session_id != session_id:
             await self.let_go()
-            self._lease = Lease(session_id, self._options.environment)
-        await asyncio.to_thread(self._lease.take, Holder.here(self._options.notebook))
+            self._lease = Lease(session_id, self.options.environment)
+        await asyncio.to_thread(self._lease.take, Holder.here(self.options.notebook))
 
     async def let_go(self) -> None:
         """Let another kernel go on with the conversation; twice is harmless."""
@@ -139,7 +140,7 @@ class Continuity:
 
     async def note(self, prompt: Prompt, status: SessionStatus) -> None:
         """Keep what a later kernel is to know of the conversation, after a turn."""
-        if not self._options.keep_transcript:
+        if not self.options.keep_transcript:
             return
         # One after the other, so that the last one stands.
         async with self._one_note_at_a_time:
@@ -147,7 +148,7 @@ class Continuity:
                 self._records.note,
                 status,
                 prompt_text(prompt),
-                self._options.notebook,
+                self.options.notebook,
             )
 
     def branch(self) -> Place:
@@ -160,7 +161,7 @@ class Continuity:
         UsageError
             If nothing is kept of this conversation.
         """
-        if not self._options.keep_transcript:
+        if not self.options.keep_transcript:
             raise UsageError("A conversation that keeps no transcript cannot be branched.")
         if self.spoken:
             return Place.of(self._session_id).branch(without=self._under_way_id)

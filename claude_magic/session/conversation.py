@@ -36,7 +36,7 @@ from .events import (
 )
 from .line import Line
 from .loop import loop_thread
-from .observations import Answering, Began, Result, TaskEnded, TasksChanged
+from .observations import Answering, Began, Result, TaskEnded, TasksChanged, TokensSpent
 from .permission import Deny, checked, nobody_to_ask
 from .restarts import RestartBudget
 from .state import TRANSITIONS, SessionState, SessionStatus
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .place import Place
     from .pool import Pool
     from .sdk import Client
-    from .turn import Prompt, Turn
+    from .turn import Prompt, Told, Turn
 
 T = TypeVar("T")
 
@@ -326,11 +326,16 @@ class Conversation:
             stop_reason=result.stop_reason,
             recovered=recovered,
             dropped_turn=asking.dropped_turn,
+            calls=turn.calls,
+            thinking=turn.thinking,
+            structured=result.structured,
         )
 
     async def _ask(self, turn: Turn, *, recovered: bool) -> tuple[Asking, Result]:
         """Tell the turn's history, send its prompt and wait for the result."""
         async with self._lifecycle:
+            if turn.options is not None and turn.options != self.options:
+                await self._reopen(turn.options)
             client = await self._connected()
             self._move(SessionState.BUSY)
             self._asking = asking = Asking(turn)
@@ -338,10 +343,10 @@ class Conversation:
         try:
             # Claude Code takes a told answer together with the prompt after it, and reorders told
             # prompts whose empty results are not awaited.
-            answers: list[Prompt] = []
+            answers: list[Told] = []
             for told in turn.history:
                 if told.role == "assistant":
-                    answers.append(told.content)
+                    answers.append(told)
                 else:
                     await self._send(client, asking, told.content, answers)
                     answers = []
@@ -363,12 +368,20 @@ class Conversation:
                 self._move(SessionState.READY)
         return asking, result
 
+    async def _reopen(self, options: SessionOptions) -> None:
+        """Go on with other options, which takes another process. The caller holds the lifecycle."""
+        await self._shut(SessionState.PARKED)
+        self.options = options
+        self._continuity.options = options
+        status = replace(self.status, tools=options.tools, name=options.name)
+        self._tell(replace(status, model=options.model or status.model))
+
     async def _send(
         self,
         client: Client,
         asking: Asking,
         prompt: Prompt,
-        answers_before: list[Prompt],
+        answers_before: list[Told],
     ) -> Result:
         self._continuity.spoken = True
         try:
@@ -482,6 +495,8 @@ class Conversation:
                 self._look_for_room()
             case TaskEnded():
                 self._background.ended(observation.summary)
+            case TokensSpent():
+                self._stop_if_limited(asking)
             case _:
                 self._pass_on(observation)
 
@@ -492,12 +507,19 @@ class Conversation:
         elif asking.wanted:
             asking.turn.publish(event)
             if isinstance(event, RetryScheduled):
+                asking.waited_s = event.delay_s
                 self._stop_if_refused(asking, event.status)
 
     def _stop_if_refused(self, asking: Asking, status: int | None) -> None:
         # Claude Code asks ten times, for three minutes, whether the credential is good by now.
         if asking.refused is None and status in {401, 403}:
             asking.refused = status
+            self.interrupt(asking.turn)
+
+    def _stop_if_limited(self, asking: Asking | None) -> None:
+        # Claude Code would have the model go on behind its limit, three times.
+        if asking is not None and asking.answering and self.options.max_tokens is not None:
+            asking.limited = True
             self.interrupt(asking.turn)
 
     def _attribute(self, asking: Asking, *, ours: bool) -> None:
@@ -541,6 +563,9 @@ class Conversation:
             error = result.error
             if isinstance(error, TurnLimitError):
                 error = self._over_budget("the answer was stopped") or error
+            if asking.limited and isinstance(error, TurnInterruptedError):
+                result = replace(result, stop_reason="max_tokens")
+                error = None
             self._settle(asking, replace(result, error=asking.failure(error)), cost_usd)
 
     def _settle(self, asking: Asking, result: Result, cost_usd: float) -> None:

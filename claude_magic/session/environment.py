@@ -47,6 +47,7 @@ _CLAUDE = """
     API_TIMEOUT_MS CLAUDE_CONFIG_DIR CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC
     CLAUDE_CODE_EXTRA_BODY CLAUDE_CODE_MAX_OUTPUT_TOKENS CLAUDE_CODE_MAX_RETRIES
     CLAUDE_CODE_TMPDIR CLAUDE_CODE_GIT_BASH_PATH
+    ENABLE_TOOL_SEARCH
     DISABLE_ERROR_REPORTING DISABLE_PROMPT_CACHING DISABLE_TELEMETRY DO_NOT_TRACK
     MAX_THINKING_TOKENS
     CLAUDE_AGENT_SDK_CLIENT_APP CLAUDE_AGENT_SDK_VERSION CLAUDE_CODE_ENTRYPOINT
@@ -107,5 +108,7 @@ def blanked(environ: Mapping[str, str], extra: Iterable[str] = ()) -> dict[str, 
     extra
         Names that pass in any case: those of `SessionOptions.environment`.
     """
-    passing = {name.upper() for name in (*inherited_names(environ, extra), *_WINDOWS.split())}
+    told = {name.upper(): value for name, value in environ.items()}
+    # Some of the names on the list are in lower case.
+    passing = {name.upper() for name in (*inherited_names(told, extra), *_WINDOWS.split(), *_NAMES)}
     return {name: "" for name in environ if name.upper() not in passing}

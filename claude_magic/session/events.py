@@ -95,6 +95,73 @@ class ThinkingDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ThinkingFinished:
+    """A block of the model's thinking is complete.
+
+    Attributes
+    ----------
+    text
+        The whole block; empty where the API keeps it to itself.
+    signature
+        By which the API knows the block again.
+    """
+
+    text: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a call of one of the caller's tools.
+
+    Attributes
+    ----------
+    call
+        The number of the call within the turn, from 0.
+    tool_id
+        By which the result is matched with the call.
+    name
+        The tool.
+    arguments_json
+        A piece of its arguments; empty in the first delta of a call.
+    """
+
+    call: int
+    tool_id: str
+    name: str
+    arguments_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalled:
+    """Claude asked for one of the caller's tools; the turn ends with it.
+
+    Attributes
+    ----------
+    call
+        The number of the call within the turn, from 0.
+    tool_id
+        By which the result is matched with the call.
+    name
+        The tool.
+    arguments
+        What it is to be called with.
+    """
+
+    call: int
+    tool_id: str
+    name: str
+    arguments: Mapping[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallWithdrawn:
+    """The stream broke and the API was asked again: forget this call."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
 class ToolStarted:
     """Claude asked for a tool.
 
@@ -236,6 +303,12 @@ class TurnFinished:
         Whether the process had to be resumed for this turn.
     dropped_turn
         Whether a turn that was cut off before was left out of the conversation by that.
+    calls
+        The calls of the caller's tools that it ended with.
+    thinking
+        The model's thinking before the end of the answer, block by block.
+    structured
+        The value that meets the schema, where one was asked for.
     """
 
     text: str
@@ -247,6 +320,9 @@ class TurnFinished:
     stop_reason: str | None = None
     recovered: bool = False
     dropped_turn: bool = False
+    calls: tuple[ToolCalled, ...] = ()
+    thinking: tuple[ThinkingFinished, ...] = ()
+    structured: Any = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +343,10 @@ Event: TypeAlias = (
     | TextDelta
     | TextWithdrawn
     | ThinkingDelta
+    | ThinkingFinished
+    | ToolCallDelta
+    | ToolCalled
+    | ToolCallWithdrawn
     | ToolStarted
     | ToolFinished
     | PermissionAsked

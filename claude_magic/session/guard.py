@@ -52,28 +52,34 @@ class Launch:
         The conversation's id, which stands in Claude Code's command line.
     marks_file
         Where the supervisor writes the marks of both processes; None where there is none.
+    scratch
+        A private folder for files that this one process needs or leaves.
     """
 
     program: Path
     environment: Mapping[str, str]
     session_id: str
     marks_file: Path | None
+    scratch: Path
+
+    def clear(self) -> None:
+        """Remove what the process needed or left; twice is harmless."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     @property
     def pids(self) -> tuple[int, int] | None:
         """The process ids of the supervisor and of Claude Code while they run."""
         marks = self._marks
-        if marks is None:
-            return None
-        guard, claude = (int(mark.partition("-")[0]) for mark in marks)
-        return guard, claude
+        return (_pid(marks[0]), _pid(marks[1])) if marks is not None else None
 
     @property
     def _marks(self) -> tuple[str, str] | None:
         if self.marks_file is not None:
             with suppress(OSError, ValueError):
                 guard, claude = self.marks_file.read_text().split()
-                return guard, claude
+                # Something else may have written there.
+                if _pid(guard) and _pid(claude):
+                    return guard, claude
         return None
 
     def kill(self) -> bool:
@@ -92,8 +98,12 @@ class Launch:
         if marks is None:
             return False
         # A supervisor that was killed leaves its file; the id in there may be another's by now.
-        host.kill(int(marks[1].partition("-")[0]), lambda: host.lives(marks[1]))
+        host.kill(_pid(marks[1]), lambda: host.lives(marks[1]))
         return True
+
+
+def _pid(mark: str) -> int:
+    return int(mark.partition("-")[0])
 
 
 def prepare(
@@ -123,16 +133,17 @@ def prepare(
     OSError
         If the launcher cannot be written.
     """
-    if platform == "win32":
-        return Launch(
-            program,
-            {**blanked(os.environ, extra), **_quiet(), **extra},
-            session_id,
-            None,
-        )
-    owner = _own_mark()
+    owner = own_mark()
     launcher = _private_folder(owner) / "claude"
-    marks = launcher.with_name(f"{uuid.uuid4()}.pids")
+    name = str(uuid.uuid4())
+    scratch = launcher.with_name(name)
+    scratch.mkdir(mode=0o700)
+    # Claude Code leaves images and the output of commands there.
+    extra = {**_scratch_variable(scratch), **extra}
+    if platform == "win32":
+        environment = {**blanked({**os.environ, **extra}, extra), **_quiet(), **extra}
+        return Launch(program, environment, session_id, None, scratch)
+    marks = scratch.with_suffix(".pids")
     environment = {
         **_quiet(),
         **extra,
@@ -146,17 +157,23 @@ def prepare(
         COOKIE: owner,
         "CLAUDE_MAGIC_PIDS": str(marks),
     }
-    return Launch(launcher, environment, session_id, marks)
+    return Launch(launcher, environment, session_id, marks, scratch)
 
 
-def _own_mark() -> str:
-    """Return where this process runs, and its mark there."""
+def own_mark() -> str:
+    """Return where this process runs, and its mark there, by which what it leaves is known."""
     host = this_host()
     try:
         return f"{host.place()}.{host.mark(os.getpid())}"
     except OSError:
         # Of a place that nobody else is in, nobody takes anything for left behind.
         return f"{uuid.uuid4()}.{os.getpid()}-0"
+
+
+def _scratch_variable(scratch: Path) -> dict[str, str]:
+    """Return what has Claude Code put its temporary files there, unless that was chosen."""
+    name = "CLAUDE_CODE_TMPDIR"
+    return {} if name in os.environ else {name: str(scratch)}
 
 
 def _quiet() -> dict[str, str]:

@@ -87,13 +87,13 @@ class Host(ABC):
 
     def lives(self, mark: str) -> bool:
         """Tell whether the process of a mark runs."""
-        pid, _, started = mark.partition("-")
-        return pid.isdecimal() and self.started(int(pid)) == started
+        pid, started = _parts(mark)
+        return pid is not None and self.started(pid) == started
 
     def ended(self, mark: str) -> bool:
         """Tell whether the process of a mark has ended; what is no mark never lived."""
-        pid, _, started = mark.partition("-")
-        return pid.isdecimal() and started.isalnum() and not self.lives(mark)
+        pid, started = _parts(mark)
+        return pid is not None and started.isalnum() and not self.lives(mark)
 
     def kill(self, pid: int, is_meant: Callable[[], bool]) -> None:
         """End a process at once; `is_meant` is asked right before whether it is still that one."""
@@ -221,25 +221,27 @@ class MacHost(Host):
         return rows.get(pid)
 
     def carriers(self, variable: str) -> dict[int, str]:
+        import re  # noqa: PLC0415 - takes half as long to load as all the rest
+
         # `ps -E` puts the environment behind the arguments, in which anything may stand.
         arguments = self._lines("-axww")
         found = {}
         for pid, line in self._lines("-axEww").items():
             told = arguments.get(pid)
             if told is not None and line.startswith(told):
-                for entry in line[len(told) :].split():
-                    name, _, value = entry.partition("=")
-                    if name == variable:
-                        found[pid] = value
+                # A value may hold spaces; it ends where the next variable begins.
+                entry = rf" {re.escape(variable)}=(.*?)(?: [A-Za-z_]\w*=|$)"
+                if match := re.search(entry, line[len(told) :], re.DOTALL):
+                    found[pid] = match[1]
         return found
 
     def _lines(self, options: str) -> dict[int, str]:
         """Return the command lines of this user's processes."""
         lines = {}
         for line in self._run(["ps", options, "-o", "uid=,pid=,command="]).splitlines():
-            uid, pid, command = line.split(None, 2)
+            uid, pid, *command = line.split(None, 2)
             if int(uid) == os.getuid():
-                lines[int(pid)] = command.rstrip()
+                lines[int(pid)] = command[0].rstrip() if command else ""
         return lines
 
     def descendants(self, pid: int) -> list[int]:
@@ -301,13 +303,14 @@ class WindowsHost:
             f"Where-Object {{ $_.ProcessId -ne $PID -and $_.CommandLine -like '*{argument}*' }})"
             ".ProcessId"
         )
-        found = False
+        pids: list[str] = []
         with suppress(OSError):
             options = ["-NoProfile", "-NonInteractive", "-Command", script]
-            for pid in self._run(["powershell", *options]).split():
+            pids = self._run(["powershell", *options]).split()
+        for pid in pids:
+            with suppress(OSError):  # it may have ended by itself
                 self._run(["taskkill", "/T", "/F", "/PID", pid])
-                found = True
-        return found
+        return bool(pids)
 
 
 def this_host(platform: str = sys.platform) -> Host:
@@ -324,6 +327,16 @@ class _Row:
         #: ``Mon Nov 23 14:11:42 2026`` without what a file name should not hold.
         self.started = "".join(moment).replace(":", "")
         self.name = name.rstrip().rpartition("/")[2]
+
+
+def _parts(mark: str) -> tuple[int | None, str]:
+    """Return a mark's process id, None if it is no mark, and the start."""
+    pid, _, started = mark.partition("-")
+    return (int(pid) if pid.isdecimal() and len(pid) <= _PID_DIGITS else None), started
+
+
+#: No system has longer process ids; Python refuses to read numbers of thousands of digits.
+_PID_DIGITS = 20
 
 
 def _pids() -> Iterator[int]:

@@ -36,15 +36,17 @@ _NEEDS = ("CLAUDE_MAGIC_PIDS", "CLAUDE_CONFIG_DIR")
 _ROUNDS = 5
 
 
-def folder_prefix(owner: str) -> str:
+def folder_prefix(owner: str, *, demo: bool = False) -> str:
     """Return what the name of a temporary folder begins with.
 
     Parameters
     ----------
     owner
         ``PLACE.KERNEL``, as in the cookie.
+    demo
+        Whether it is the folder of a demo.
     """
-    return f"{_PREFIXES[-1]}{owner}."
+    return f"{_PREFIXES[0] if demo else _PREFIXES[-1]}{owner}."
 
 
 def sweep(host: Host, place: str, folder: Path) -> None:

@@ -79,6 +79,10 @@ class LoopThread:
         """Have the loop call `callback`, in the order of the calls."""
         self._loop.call_soon_threadsafe(callback, *arguments)
 
+    def call_later(self, delay_s: float, callback: Callable[..., object], *arguments: Any) -> None:
+        """Have the loop call `callback` after so many seconds."""
+        self.call_soon(lambda: self._loop.call_later(delay_s, callback, *arguments))
+
     def run(self, coroutine: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
         """Run a coroutine on the loop and wait for it.
 

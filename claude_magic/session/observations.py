@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .events import (
     RetryScheduled,
     TextDelta,
     TextWithdrawn,
     ThinkingDelta,
+    ThinkingFinished,
+    ToolCallDelta,
+    ToolCalled,
+    ToolCallWithdrawn,
     ToolFinished,
     ToolStarted,
 )
@@ -52,6 +56,8 @@ class Result:
         Why the model stopped.
     unasked
         Whether Claude Code made the turn by itself, of the end of a background task.
+    structured
+        The value that meets the schema, where one was asked for.
     """
 
     prompts: frozenset[str]
@@ -60,6 +66,12 @@ class Result:
     total_cost_usd: float
     stop_reason: str | None
     unasked: bool
+    structured: Any
+
+
+@dataclass(frozen=True, slots=True)
+class TokensSpent:
+    """The answer is as long as it may be; Claude Code would have the model go on with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +94,14 @@ Observation: TypeAlias = (
     | Result
     | TasksChanged
     | TaskEnded
+    | TokensSpent
     | TextDelta
     | TextWithdrawn
     | ThinkingDelta
+    | ThinkingFinished
+    | ToolCallDelta
+    | ToolCalled
+    | ToolCallWithdrawn
     | ToolStarted
     | ToolFinished
     | RetryScheduled

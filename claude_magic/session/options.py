@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from claude_magic.errors import OptionError
+
+from .tools import ToolDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +53,8 @@ TOOLS = (
     "Write",
 )
 
+_THINKING = ("adaptive", "enabled", "disabled")
+
 #: Tools that only look, and only inside the working directory unless a person consents.
 READING_TOOLS = ("Read", "Glob", "Grep")
 
@@ -81,6 +86,22 @@ class SessionOptions:
         The tools, or rules such as ``"Bash(git status)"``, that run without anyone being asked.
     permission_mode
         Claude Code's permission mode.
+    client_tools
+        Tools that the caller runs: when Claude calls one the turn ends, and the next prompt holds
+        the result.
+    output_schema
+        A JSON schema that every answer must meet; its value is the turn's `structured`. None for
+        answers in text.
+    thinking
+        ``{"type": "enabled", "budget_tokens": n}``, ``{"type": "adaptive"}`` or ``{"type":
+        "disabled"}``, as the Messages API takes it; None for the model's default.
+    max_tokens
+        How long an answer may be, in tokens from 1; None for what the model can.
+    request_fields
+        Fields of the Messages API's request that go with every one, such as ``temperature``.
+    max_retries
+        How often Claude Code asks again where the API fails in a way that may pass, from 0; None
+        for its own default, which is 10.
     environment
         Variables for Claude Code on top of what it inherits, which is a short list and no secret
         but the API credential.
@@ -115,6 +136,12 @@ class SessionOptions:
     tools: tuple[str, ...] = ()
     allowed_tools: tuple[str, ...] = ()
     permission_mode: PermissionMode = "default"
+    client_tools: tuple[ToolDefinition, ...] = ()
+    output_schema: Mapping[str, Any] | None = field(default=None, hash=False)
+    thinking: Mapping[str, Any] | None = field(default=None, hash=False)
+    max_tokens: int | None = None
+    request_fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    max_retries: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict, hash=False, repr=False)
     deadline_s: float | None = None
     budget_usd: float | None = None
@@ -148,6 +175,13 @@ class SessionOptions:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (int, float)) or not value > 0):
                 raise OptionError(name, value, "a number above 0, or None")
+        object.__setattr__(self, "client_tools", _definitions(self.client_tools))
+        for name in ("output_schema", "thinking", "request_fields"):
+            _check_json(name, getattr(self, name))
+        if self.thinking is not None and self.thinking.get("type") not in _THINKING:
+            raise OptionError("thinking", self.thinking, f"of a type among {', '.join(_THINKING)}")
+        _check_count("max_tokens", self.max_tokens, 1)
+        _check_count("max_retries", self.max_retries, 0)
         for variable, text in self.environment.items():
             if not isinstance(variable, str) or not isinstance(text, str):
                 raise OptionError("environment", {variable: text}, "names and values that are text")
@@ -170,6 +204,31 @@ def _check_choice(option: str, value: object, choices: Any, *, optional: bool = 
         return
     expected = "one of " + ", ".join(repr(choice) for choice in allowed)
     raise OptionError(option, value, expected + (" or None" if optional else ""))
+
+
+def _check_json(option: str, value: object) -> None:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise OptionError(option, value, f"JSON: {error}") from None
+
+
+def _check_count(option: str, value: object, least: int) -> None:
+    if value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise OptionError(option, value, f"a whole number from {least}, or None")
+
+
+def _definitions(value: object) -> tuple[ToolDefinition, ...]:
+    tools = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    for tool in tools:
+        if not isinstance(tool, ToolDefinition):
+            raise OptionError("client_tools", tool, "made of ToolDefinition")
+    names = [tool.name for tool in tools]
+    if len(set(names)) < len(names):
+        raise OptionError("client_tools", names, "made of tools with different names")
+    return tools
 
 
 def _directory(option: str, value: str | Path) -> Path:

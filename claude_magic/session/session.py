@@ -86,12 +86,12 @@ class ClaudeSession:
         pool: Pool | None = None,
         **changes: Any,
     ) -> None:
-        self.options = _options(options, changes)
+        options = _options(options, changes)
         self._on_permission = on_permission
         self._pool = pool
         self._process_id = os.getpid()
         origin = Place.of(check_session_id(resume)) if isinstance(resume, str) else resume
-        self._conversation = Conversation(self.options, origin, on_permission, pool)
+        self._conversation = Conversation(options, origin, on_permission, pool)
         _open.add(self._conversation)
         # The finalizer must not hold the session, and the conversation does not.
         weakref.finalize(self, _close_unseen, self._conversation, self._process_id).atexit = False
@@ -126,6 +126,11 @@ class ClaudeSession:
                 "start a new ClaudeSession here.",
             )
         return self._conversation
+
+    @property
+    def options(self) -> SessionOptions:
+        """What the session is started with."""
+        return self._conversation.options
 
     @property
     def status(self) -> SessionStatus:
@@ -179,7 +184,12 @@ class ClaudeSession:
         loop.call_soon(begin)
         return lambda: loop.call_soon(end)
 
-    def send(self, prompt: Prompt, history: Sequence[Told] = ()) -> Turn:
+    def send(
+        self,
+        prompt: Prompt,
+        history: Sequence[Told] = (),
+        options: SessionOptions | None = None,
+    ) -> Turn:
         """Put a prompt in the line and return its turn at once.
 
         Parameters
@@ -189,11 +199,15 @@ class ClaudeSession:
         history
             What was said before, where this session has not heard it; it becomes part of the
             conversation.
+        options
+            What the session goes on with from this turn on; None for what it has. Where they differ
+            the conversation is resumed with another process, which takes 0.5 s.
 
         Raises
         ------
         UsageError
-            If the prompt is empty, or holds what is not JSON.
+            If the prompt is empty, or holds what is not JSON, or the conversation cannot go on with
+            such options.
         SessionClosedError
             If the session was closed.
         """
@@ -205,7 +219,9 @@ class ClaudeSession:
             raise UsageError(f"The prompt is not JSON; nothing was sent: {error}") from error
         conversation = self._mine()
         conversation.check_open()
-        turn = Turn(prompt, conversation, history, keeper=self)
+        if options is not None:
+            _check_same_place(conversation.options, options)
+        turn = Turn(prompt, conversation, history, keeper=self, options=options)
         loop_thread().call_soon(conversation.perform, turn)
         return turn
 
@@ -352,6 +368,15 @@ def _options(options: SessionOptions | None, changes: dict[str, Any]) -> Session
             changes[unknown],
             "left out: there is no such option. There are " + ", ".join(known),
         ) from None
+
+
+def _check_same_place(now: SessionOptions, wanted: SessionOptions) -> None:
+    """Refuse options with which a conversation would not be found again."""
+    for name in ("cwd", "keep_transcript", "environment"):
+        if getattr(now, name) != getattr(wanted, name):
+            raise UsageError(f"A conversation cannot go on with another {name}; begin a new one.")
+    if wanted != now and not now.keep_transcript:
+        raise UsageError("A conversation that keeps no transcript cannot go on with other options.")
 
 
 def _wait(ended: Future[None]) -> None:

@@ -183,6 +183,9 @@ def main(arguments: list[str]) -> int:
         pids.unlink()
     if os.getppid() != owner:
         # Nobody is left to clear the kernel's folder away; another session's guard may be last.
+        import shutil  # noqa: PLC0415 - seldom needed
+
+        shutil.rmtree(pids.with_suffix(""), ignore_errors=True)
         with contextlib.suppress(OSError):
             (pids.parent / "claude").unlink()
         with contextlib.suppress(OSError):

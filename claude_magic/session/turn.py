@@ -12,13 +12,24 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from claude_magic.errors import SessionError
 
-from .events import TextDelta, TextWithdrawn, ToolStarted, TurnFailed, TurnFinished
+from .events import (
+    TextDelta,
+    TextWithdrawn,
+    ThinkingFinished,
+    ToolCallDelta,
+    ToolCalled,
+    ToolCallWithdrawn,
+    ToolStarted,
+    TurnFailed,
+    TurnFinished,
+)
 from .loop import loop_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from .events import Event
+    from .options import SessionOptions
 
 _logger = logging.getLogger(__name__)
 
@@ -42,10 +53,14 @@ class Told:
         Who said it.
     content
         Text, or content blocks as the Messages API takes them.
+    model
+        The model that said it, which alone may be told its own signed thinking; None where that is
+        not known.
     """
 
     role: Literal["user", "assistant"]
     content: Prompt
+    model: str | None = None
 
 
 class TurnOwner(Protocol):
@@ -72,6 +87,8 @@ class Turn:
         What was said before, where the session itself has not heard it.
     keeper
         What must not be forgotten before the turn has settled: the session that it was sent to.
+    options
+        What the process must have been started with that answers it; None for as it is.
     """
 
     def __init__(
@@ -80,8 +97,10 @@ class Turn:
         owner: TurnOwner,
         history: Sequence[Told] = (),
         keeper: object = None,
+        options: SessionOptions | None = None,
     ) -> None:
         self.prompt = prompt
+        self.options = options
         self.history = tuple(history)
         self._keeper = keeper
         #: `time.monotonic()` when the turn was made.
@@ -90,11 +109,23 @@ class Turn:
         self._events: list[Event] = []
         self._listeners: list[Callable[[Event], object]] = []
         self._blocks: dict[int, str] = {}
+        self._calls: dict[int, ToolCalled | None] = {}
+        self._thinking: list[ThinkingFinished] = []
 
     @property
     def text(self) -> str:
         """The answer so far: its text blocks, with an empty line between them."""
         return "\n\n".join(text for text in self._blocks.copy().values() if text)
+
+    @property
+    def calls(self) -> tuple[ToolCalled, ...]:
+        """The complete calls of the caller's tools so far."""
+        return tuple(call for call in self._calls.values() if call is not None)
+
+    @property
+    def thinking(self) -> tuple[ThinkingFinished, ...]:
+        """The model's thinking since a tool acted last; what was before it explains that."""
+        return tuple(self._thinking)
 
     @property
     def acted(self) -> bool:
@@ -106,6 +137,9 @@ class Turn:
         for block, text in self._blocks.items():
             if text:
                 self.publish(TextWithdrawn(block))
+        for call in list(self._calls):
+            self.publish(ToolCallWithdrawn(call))
+        self._thinking.clear()
 
     @property
     def settled(self) -> bool:
@@ -126,10 +160,21 @@ class Turn:
 
     def publish(self, event: Event) -> None:
         """Record an event and tell the listeners. Loop thread only; nothing follows the last."""
-        if isinstance(event, TextDelta):
-            self._blocks[event.block] = self._blocks.get(event.block, "") + event.text
-        elif isinstance(event, TextWithdrawn):
-            self._blocks[event.block] = ""
+        match event:
+            case TextDelta():
+                self._blocks[event.block] = self._blocks.get(event.block, "") + event.text
+            case TextWithdrawn():
+                self._blocks[event.block] = ""
+            case ToolCallDelta():
+                self._calls.setdefault(event.call, None)
+            case ToolCalled():
+                self._calls[event.call] = event
+            case ToolCallWithdrawn():
+                self._calls.pop(event.call, None)
+            case ThinkingFinished():
+                self._thinking.append(event)
+            case ToolStarted():
+                self._thinking.clear()
         self._events.append(event)
         for listener in list(self._listeners):
             self._call(listener, event)

@@ -101,9 +101,14 @@ class Demo:
         TapeError
             If the demo runs already.
         """
+        # The core loads asyncio, which importing this package must not.
+        from claude_magic.session.guard import own_mark  # noqa: PLC0415
+        from claude_magic.session.leftovers import folder_prefix  # noqa: PLC0415
+
         self.server.start()
         self._directory = TemporaryDirectory(
-            prefix="claude-magic-demo-",
+            # Where this process is killed, a session that starts later clears it away by this.
+            prefix=folder_prefix(own_mark(), demo=True),
             # A Claude Code that is still going down may write while the files are removed.
             ignore_cleanup_errors=True,
         )

@@ -9,7 +9,7 @@ import uuid
 from collections import deque
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import claude_agent_sdk
 from claude_agent_sdk import (
@@ -25,24 +25,28 @@ from claude_magic.errors import ConnectionLostError, StartError
 from claude_magic.session.guard import prepare
 from claude_magic.session.permission import Allow, PermissionRequest
 
+from .request import client_hooks, client_servers, request_variables
 from .translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from claude_agent_sdk import PermissionResult, ToolPermissionContext
+    from claude_agent_sdk import PermissionResult, ThinkingConfig, ToolPermissionContext
 
     from claude_magic.session.observations import Observation
     from claude_magic.session.options import SessionOptions
     from claude_magic.session.permission import PermissionCallback
     from claude_magic.session.place import Place
-    from claude_magic.session.turn import Prompt
+    from claude_magic.session.turn import Prompt, Told
 
 #: A line of Claude Code's output may be this long. The SDK's own limit of 1 MiB ends the session at
 #: the first large image or reply.
 MAX_LINE_BYTES = 256 * 2**20
 
 _STDERR_LINES = 20
+
+#: So long may an argument be on Linux, in bytes.
+_ARGUMENT_BYTES = 128 * 2**10
 
 # The SDK reports a lost process to its logger as well as to us; without a handler of its own,
 # logging would print that into whichever cell runs.
@@ -76,7 +80,11 @@ class Client:
         self._decide = decide
         # A branch needs an id of its own; a conversation that goes on has one.
         goes_on = place.resumes is not None and not place.branches
-        self._launch = prepare(claude_program(), options.environment, place.session_id)
+        self._launch = prepare(
+            claude_program(),
+            {**options.environment, **request_variables(options)},
+            place.session_id,
+        )
         self._client = ClaudeSDKClient(
             ClaudeAgentOptions(
                 session_id=None if goes_on else place.session_id,
@@ -86,12 +94,20 @@ class Client:
                 max_budget_usd=options.budget_usd,
                 model=options.model,
                 effort=options.effort,
-                system_prompt=options.system_prompt,
+                system_prompt=self._system_prompt(options, resumes=place.resumes is not None),
                 cwd=options.cwd,
                 add_dirs=list(options.extra_directories),
                 tools=list(options.tools),
                 permission_mode=options.permission_mode,
                 can_use_tool=self._may_run,
+                mcp_servers=client_servers(options.client_tools),
+                hooks=client_hooks(options.client_tools),
+                thinking=cast("ThinkingConfig | None", options.thinking),
+                output_format=(
+                    {"type": "json_schema", "schema": dict(options.output_schema)}
+                    if options.output_schema is not None
+                    else None
+                ),
                 # Nothing in the project or the home directory is read or run as configuration.
                 setting_sources=[],
                 strict_mcp_config=True,
@@ -105,6 +121,18 @@ class Client:
                 env=dict(self._launch.environment),
             ),
         )
+
+    def _system_prompt(self, options: SessionOptions, *, resumes: bool) -> Any:
+        prompt = options.system_prompt
+        if prompt is None:
+            return None
+        if resumes and len(prompt.encode()) < _ARGUMENT_BYTES:
+            # A conversation that goes on would keep the prompt that it began with.
+            return {"type": "custom", "prompt": prompt, "snapshot": False}
+        # An argument would show in the list of processes, and could not be longer than 128 KiB.
+        path = self._launch.scratch / "system-prompt"
+        path.write_text(prompt, encoding="utf-8")
+        return {"type": "file", "path": str(path)}
 
     @property
     def pids(self) -> tuple[int, int] | None:
@@ -138,7 +166,7 @@ class Client:
         self,
         prompt_id: str,
         prompt: Prompt,
-        answers_before: Sequence[Prompt] = (),
+        answers_before: Sequence[Told] = (),
         *,
         wanted: bool = True,
     ) -> None:
@@ -225,7 +253,10 @@ class Client:
 
     async def disconnect(self) -> None:
         """Close the process; takes five seconds if a turn is under way, so end that first."""
-        await self._client.disconnect()
+        try:
+            await self._client.disconnect()
+        finally:
+            self._launch.clear()
 
     def kill(self) -> bool:
         """End the process at once; False where its process id is not known."""
@@ -294,14 +325,15 @@ def _content(prompt: Prompt) -> str | list[Mapping[str, Any]]:
     return prompt if isinstance(prompt, str) else list(prompt)
 
 
-def _told_answer(answer: Prompt) -> dict[str, Any]:
+def _told_answer(answer: Told) -> dict[str, Any]:
     """Return an assistant message as the API would have sent it."""
+    content = answer.content
     return {
         "id": f"msg_{uuid.uuid4().hex}",
         "type": "message",
         "role": "assistant",
-        "model": "claude",
-        "content": [{"type": "text", "text": answer}] if isinstance(answer, str) else list(answer),
+        "model": answer.model or "claude",
+        "content": [{"type": "text", "text": content}] if isinstance(content, str) else [*content],
         "stop_reason": "end_turn",
         "stop_sequence": None,
         "usage": {"input_tokens": 0, "output_tokens": 0},

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from claude_magic.errors import (
+    ApiConnectionError,
     ApiError,
     AuthenticationError,
     ContextTooLongError,
     NotLoggedInError,
     OverloadedError,
     RateLimitError,
+    ServerError,
     TapeMissError,
     TurnError,
     TurnInterruptedError,
@@ -45,13 +47,21 @@ def error_of(
     elif status is not None or message.terminal_reason == "api_error":
         # Claude Code may put words of its own before what the API said.
         said = text.rpartition(f"API Error: {status} " if status is not None else "API Error: ")[2]
-        error = _API_ERRORS.get(status, ApiError)(said, status)
+        error = _api_error(status)(said, status)
     else:
         error = TurnError(text)
     return error
 
 
-_API_ERRORS: dict[int | None, type[ApiError]] = {
+def _api_error(status: int | None) -> type[ApiError]:
+    if status is None:
+        return ApiConnectionError
+    return _API_ERRORS.get(status, ServerError if status >= _SERVER else ApiError)
+
+
+_SERVER = 500
+
+_API_ERRORS: dict[int, type[ApiError]] = {
     401: AuthenticationError,
     403: AuthenticationError,
     413: ContextTooLongError,

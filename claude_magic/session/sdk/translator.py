@@ -22,11 +22,23 @@ from claude_magic.session.events import (
     TextDelta,
     TextWithdrawn,
     ThinkingDelta,
+    ThinkingFinished,
+    ToolCallDelta,
+    ToolCalled,
+    ToolCallWithdrawn,
     ToolFinished,
     ToolStarted,
     Usage,
 )
-from claude_magic.session.observations import Answering, Began, Result, TaskEnded, TasksChanged
+from claude_magic.session.observations import (
+    Answering,
+    Began,
+    Result,
+    TaskEnded,
+    TasksChanged,
+    TokensSpent,
+)
+from claude_magic.session.tools import own_name
 
 from .failures import error_of
 
@@ -36,6 +48,12 @@ if TYPE_CHECKING:
     from claude_agent_sdk import Message
 
     from claude_magic.session.observations import Observation
+
+
+#: The tool by which Claude Code takes an answer that must meet a schema.
+_STRUCTURED_OUTPUT = "StructuredOutput"
+
+_DEFERRED = "tool_deferred"
 
 
 @dataclass(slots=True)
@@ -87,6 +105,8 @@ class Translator:
     _next_number: int = 0
     _index: int = -1
     _tools: dict[str, str] = field(default_factory=dict)
+    _open_calls: dict[int, tuple[int, str, str]] = field(default_factory=dict)
+    _calls: int = 0
     _failure: AssistantMessage | None = None
 
     def translate(self, message: Message) -> Iterator[Observation]:
@@ -132,25 +152,45 @@ class Translator:
     def _stream(self, event: dict[str, Any]) -> Iterator[Observation]:
         match event.get("type"):
             case "message_start":
-                self._begin(event["message"].get("id"))
+                yield from self._begin(event["message"].get("id"))
             case "content_block_start":
                 self._index = int(event["index"])
-                if event["content_block"].get("type") == "text":
-                    self._blocks[self._index] = self._open()
+                yield from self._start_block(event["content_block"])
             case "content_block_delta":
-                delta = event["delta"]
-                if delta.get("type") == "text_delta":
-                    block = self._blocks[int(event["index"])]
-                    block.heard += delta["text"]
-                    yield from block.show(complete=False)
-                elif delta.get("type") == "thinking_delta" and delta["thinking"]:
-                    yield ThinkingDelta(delta["thinking"])
+                yield from self._delta(int(event["index"]), event["delta"])
             case "message_delta":
-                if event["delta"].get("stop_reason"):
+                stop_reason = event["delta"].get("stop_reason")
+                if stop_reason:
                     yield from self._withdraw_rest()
+                if stop_reason == "max_tokens":
+                    yield TokensSpent()
 
-    def _begin(self, message_id: str | None) -> None:
+    def _start_block(self, block: dict[str, Any]) -> Iterator[Observation]:
+        if block.get("type") == "text":
+            self._blocks[self._index] = self._open()
+        elif block.get("type") == "tool_use":
+            name = own_name(str(block["name"]))
+            if name is not None:
+                self._open_calls[self._index] = (self._calls, str(block["id"]), name)
+                yield ToolCallDelta(self._calls, str(block["id"]), name, "")
+                self._calls += 1
+
+    def _delta(self, index: int, delta: dict[str, Any]) -> Iterator[Observation]:
+        match delta.get("type"):
+            case "text_delta":
+                block = self._blocks[index]
+                block.heard += delta["text"]
+                yield from block.show(complete=False)
+            case "thinking_delta" if delta["thinking"]:
+                yield ThinkingDelta(delta["thinking"])
+            case "input_json_delta" if index in self._open_calls:
+                yield ToolCallDelta(*self._open_calls[index], delta["partial_json"])
+
+    def _begin(self, message_id: str | None) -> Iterator[Observation]:
         """Start a message; it may say again, in their order, the blocks that were broken off."""
+        for number, _, _ in self._open_calls.values():
+            yield ToolCallWithdrawn(number)
+        self._open_calls.clear()
         self._message_id = message_id
         self._index = -1
         for block in self._blocks.values():
@@ -175,7 +215,7 @@ class Translator:
             self._failure = message  # its text is an error's, not the model's
             return
         if message.message_id != self._message_id:
-            self._begin(message.message_id)  # it was not streamed
+            yield from self._begin(message.message_id)  # it was not streamed
         for content in message.content:
             match content:
                 case TextBlock():
@@ -185,19 +225,28 @@ class Translator:
                     block.heard = content.text
                     yield from block.show(complete=True)
                 case ToolUseBlock():
-                    self._tools[content.id] = content.name
-                    yield ToolStarted(content.id, content.name, content.input)
+                    yield from self._tool_use(content)
                 case ThinkingBlock():
-                    pass  # was streamed
+                    yield ThinkingFinished(content.thinking, content.signature)
+
+    def _tool_use(self, block: ToolUseBlock) -> Iterator[Observation]:
+        name = own_name(block.name)
+        if name is not None:
+            number, _, _ = self._open_calls.pop(self._index, (self._calls, "", ""))
+            self._calls = max(self._calls, number + 1)
+            yield ToolCalled(number, block.id, name, block.input)
+        elif block.name != _STRUCTURED_OUTPUT:
+            self._tools[block.id] = block.name
+            yield ToolStarted(block.id, block.name, block.input)
 
     def _tool_results(self, message: UserMessage) -> Iterator[Observation]:
         if isinstance(message.content, str):
             return
         for block in message.content:
-            if isinstance(block, ToolResultBlock):
+            if isinstance(block, ToolResultBlock) and block.tool_use_id in self._tools:
                 yield ToolFinished(
                     block.tool_use_id,
-                    self._tools.pop(block.tool_use_id, "tool"),
+                    self._tools.pop(block.tool_use_id),
                     is_error=bool(block.is_error),
                     text=_text_of(block.content),
                 )
@@ -211,14 +260,17 @@ class Translator:
         self._message_id = None
         self._blocks.clear()
         self._tools.clear()
-        self._next_number = 0
+        self._open_calls.clear()
+        self._next_number = self._calls = 0
         return Result(
             prompts=frozenset(prompts),
             error=error,
             usage=_usage_of(message.usage or {}),
             total_cost_usd=message.total_cost_usd or 0.0,
-            stop_reason=message.stop_reason,
+            # Claude Code's word for a call that the caller is to run is not the API's.
+            stop_reason="tool_use" if message.stop_reason == _DEFERRED else message.stop_reason,
             unasked=message.origin is not None and message.origin["kind"] == "task-notification",
+            structured=message.structured_output,
         )
 
 

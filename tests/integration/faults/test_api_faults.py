@@ -79,7 +79,7 @@ FAULTS = {
     ),
     "500": Fault(
         Failure(500, "api_error", "Internal server error"),
-        "ApiError",
+        "ServerError",
         ("500", "Run the cell again"),
         retried=True,
     ),
@@ -92,7 +92,7 @@ FAULTS = {
     "truncated": Fault(
         # Claude Code forgets what came in the same moment as the end.
         Reply.of(Text("Once upon "), Pause(0.1), Cut()),
-        "ApiError",
+        "ApiConnectionError",
         ("The connection to the API failed", "Run the cell again"),
         retried=True,
     ),
@@ -154,7 +154,7 @@ def test_an_api_that_is_not_there(
         },
     )
     ran = kernel.run("%%claude\nHello")
-    assert ran.error_name == "ApiError"
+    assert ran.error_name == "ApiConnectionError"
     assert "The connection to the API failed" in ran.error
     assert any(f"failed; retry 1 of {RETRIES} in " in text for text in ran.told), ran.told
     with MessagesServer(kernel_api.otherwise, token=kernel_api.server.token, port=port):
