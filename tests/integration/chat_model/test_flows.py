@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
+import os
 import pickle
 import re
+import signal
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from pydantic import ValidationError
-from support.processes import claude_codes, wait_until_gone
+from support.processes import carriers, claude_codes, wait_until_gone
 
-from claude_magic import ClaudeCodeChatModel
+from claude_magic import ClaudeCodeChatModel, ClaudeSession
 from claude_magic.chat_model.places import MAX_PROCESSES
 from claude_magic.chat_model.settings import INSTEAD
 from claude_magic.errors import RateLimitError, UsageError
@@ -280,3 +284,119 @@ def test_a_failed_call_is_not_remembered(continuous: ClaudeCodeChatModel, connec
     with pytest.raises(RateLimitError):
         continuous.invoke(messages)
     assert continuous.invoke(messages).text.endswith("b")
+
+
+def test_a_continuous_session_survives_the_death_of_its_process(
+    continuous: ClaudeCodeChatModel,
+) -> None:
+    continuous.invoke("My name is Ada.")
+    assert continuous.session is not None
+    assert continuous.session.pids is not None
+    os.kill(continuous.session.pids[1], signal.SIGKILL)
+    answer = continuous.invoke("What is my name?")
+    assert answer.text == "You said: My name is Ada. / What is my name?"
+    assert answer.response_metadata["recovered"]
+
+
+def test_a_continuous_session_streams(continuous: ClaudeCodeChatModel, connected: Any) -> None:
+    continuous.invoke("a")
+    assert "".join(str(chunk.text) for chunk in continuous.stream("b")) == "You said: a / b"
+    assert [text for _, text in _said(connected.requests[-1])][::2] == ["a", "b"]
+
+
+def test_a_changed_parameter_reopens_the_conversation(
+    continuous: ClaudeCodeChatModel,
+    connected: Any,
+) -> None:
+    continuous.invoke("a")
+    pids = continuous.session.pids if continuous.session else None
+    continuous.invoke("b")
+    assert continuous.session is not None
+    assert continuous.session.pids == pids  # the same parameters, the same process
+    continuous.invoke("c", temperature=0.1)
+    body = connected.requests[-1].body
+    assert body["temperature"] == 0.1
+    assert continuous.invoke("d").text == "You said: a / b / c / d"
+    assert "temperature" not in connected.requests[-1].body
+
+
+def test_a_model_joins_a_session(connected: Any) -> None:
+    with ClaudeSession() as session:
+        session.ask("My name is Ada.")
+        model = ClaudeCodeChatModel(session=session)  # type: ignore[call-arg]
+        answer = model.invoke("What is my name?")
+        assert answer.text == "You said: My name is Ada. / What is my name?"
+        assert session.ask("Sure?").text.endswith("What is my name? / Sure?")
+        # What the model heard is not sent again, also where the session has heard more since.
+        again = model.invoke([HumanMessage("What is my name?"), answer, HumanMessage("And now?")])
+        assert again.text.endswith("Sure? / And now?")
+        asked = len(connected.requests)
+        with pytest.raises(UsageError, match="temperature: a model that joins a session"):
+            model.invoke("Hello", temperature=0.5)
+        with pytest.raises(UsageError, match="give those to ClaudeSession"):
+            ClaudeCodeChatModel(joined_session=session, max_tokens=5)
+        assert len(connected.requests) == asked
+        model.disconnect()
+        assert session.state.live
+
+
+def test_a_spare_serves_the_next_call_and_knows_nothing_of_the_last(connected: Any) -> None:
+    model = ClaudeCodeChatModel()
+    model.invoke("My name is Ada.")
+    spare = model._spare._session  # noqa: SLF001 - nobody else sees it
+    assert spare is not None
+    spare.connect()
+    assert model.invoke("What is my name?").text == "You said: What is my name?"
+    assert connected.requests[-1].session_id == spare.session_id
+    # Another parameter needs another process.
+    assert model.invoke("Hello", temperature=0.5).text == "You said: Hello"
+    assert connected.requests[-1].body["temperature"] == 0.5
+
+
+def test_a_spare_ends_with_its_model(connected: Any) -> None:
+    model = ClaudeCodeChatModel()
+    model.invoke("Hello")
+    spare = model._spare._session  # noqa: SLF001
+    assert spare is not None
+    spare.connect()
+    pids = list(spare.pids or ())
+    assert len(pids) == 2
+    del model, spare
+    gc.collect()
+    assert wait_until_gone(pids, within_s=5) == []
+
+
+def test_fifty_sessions_opened_and_dropped_leave_nothing(connected: Any) -> None:
+    mark = str(uuid.uuid4())
+    for number in range(50):
+        model = ClaudeCodeChatModel(use_continuous_session=True, environment={"FIFTY": mark})
+        if number % 10 == 0:
+            assert model.invoke("Hello").text == "You said: Hello"
+        elif number % 2:
+            model.connect()
+        del model
+    gc.collect()
+    assert wait_until_gone(carriers(f"FIFTY={mark}"), within_s=10) == []
+
+
+@pytest.mark.timeout(400)
+def test_a_cluster_maps_prompts_over_the_model(connected: Any, sterile: dict[str, str]) -> None:
+    from distributed import Client, LocalCluster  # noqa: PLC0415 - takes a second to load
+
+    prompts = [f"prompt {number}" for number in range(100)]
+    environment = {**sterile, **connected.environment}
+    # A worker's threads share a machine's places for processes.
+    with (
+        LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=2,
+            threads_per_worker=2,
+            processes=True,
+            dashboard_address=None,
+            host="127.0.0.1",
+            env=environment,
+        ) as cluster,
+        Client(cluster) as client,  # type: ignore[no-untyped-call]
+    ):
+        model = ClaudeCodeChatModel()
+        futures = client.map(lambda prompt: model.invoke(prompt).text, prompts)
+        assert client.gather(futures) == [f"You said: {prompt}" for prompt in prompts]
