@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab notebooks pictures docs test faults test-pythons test-floors lint clean
+.PHONY: help demo lab notebooks pictures docs bench test faults test-pythons test-floors lint clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +29,9 @@ test: $(VENV)/.test lint  ## install what the tests need and run all of them
 
 faults: $(VENV)/.test  ## break everything as often as the promises say; takes a quarter of an hour
 	CLAUDE_MAGIC_FAULTS=full $(BIN)/python -m pytest tests/integration/faults --timeout 1800 $(PYTEST)
+
+bench: $(VENV)/.test  ## measure the chat model beside the bare SDK
+	$(BIN)/python benchmarks/chat_model.py
 
 # The browser and the notebooks look the same on every Python; the rest may not.
 PORTABLE := tests/unit tests/integration

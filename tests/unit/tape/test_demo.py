@@ -28,9 +28,8 @@ def answers(tape: Tape, ask: Ask, *prompts: str) -> list[str]:
     for prompt in prompts:
         answer = tape.reply(ask(*turns, prompt))
         assert isinstance(answer, Reply), answer
-        (step,) = answer.steps
-        assert isinstance(step, Text)
-        turns += [prompt, step.text]
+        said = [step.text if isinstance(step, Text) else str(step) for step in answer.steps]
+        turns += [prompt, "\n\n".join(said)]
     return turns[1::2]
 
 
