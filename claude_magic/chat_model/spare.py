@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_magic.session import ClaudeSession, loop_thread
+from claude_magic.session.environment import inherited_names
 
 if TYPE_CHECKING:
     from claude_magic.session import SessionOptions
@@ -25,6 +28,7 @@ class Spare:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._session: ClaudeSession | None = None
+        self._surroundings: object = None
 
     def take(self, options: SessionOptions) -> ClaudeSession:
         """Return a session for one call: the spare, if it has these options, or a new one.
@@ -33,8 +37,9 @@ class Spare:
         """
         with self._lock:
             session, self._session = self._session, None
+            moved = self._surroundings != _surroundings()
         if session is not None:
-            if session.options == options and session.state.live:
+            if session.options == options and session.state.live and not moved:
                 return session
             session.start_closing()
         return ClaudeSession(options)
@@ -44,6 +49,7 @@ class Spare:
         session = ClaudeSession(options)
         with self._lock:
             before, self._session = self._session, session
+            self._surroundings = _surroundings()
         if before is not None:
             before.start_closing()
         session.start_connecting()
@@ -60,6 +66,12 @@ class Spare:
         """Close a session if it still is the spare."""
         if session is not None and self._session is session:
             self.close()
+
+
+def _surroundings() -> object:
+    """Return what a process takes over from this one when it starts, such as a key set since."""
+    inherited = {name: os.environ[name] for name in inherited_names(os.environ)}
+    return inherited, Path.cwd()
 
 
 def _expire(spare: weakref.ref[Spare], session: weakref.ref[ClaudeSession]) -> None:

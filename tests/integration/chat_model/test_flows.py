@@ -20,7 +20,7 @@ from support.processes import carriers, claude_codes, wait_until_gone
 from claude_magic import ClaudeCodeChatModel, ClaudeSession
 from claude_magic.chat_model.places import MAX_PROCESSES
 from claude_magic.chat_model.settings import INSTEAD
-from claude_magic.errors import RateLimitError, UsageError
+from claude_magic.errors import NotLoggedInError, RateLimitError, UsageError
 from claude_magic.tape import Failure, Reply
 
 if TYPE_CHECKING:
@@ -351,6 +351,19 @@ def test_a_spare_serves_the_next_call_and_knows_nothing_of_the_last(connected: A
     # Another parameter needs another process.
     assert model.invoke("Hello", temperature=0.5).text == "You said: Hello"
     assert connected.requests[-1].body["temperature"] == 0.5
+
+
+def test_a_spare_from_before_a_key_was_set_is_not_used(
+    connected: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = ClaudeCodeChatModel(api_key=None)
+    key = connected.server.token
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(NotLoggedInError):
+        model.invoke("Hello")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", key)
+    assert model.invoke("Hello").text == "You said: Hello"
 
 
 def test_a_spare_ends_with_its_model(connected: Any) -> None:
