@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claude_magic.tape import Reply, Text, ToolUse
+from claude_magic.tape import Reply, Text, ToolUse, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from claude_magic.tape import MessagesRequest
+
+#: What the model's answers take, in tokens.
+USAGE = Usage(10, 7, cache_read_input_tokens=500, cache_creation_input_tokens=30)
 
 _PREFIX = "mcp__client__"
 
@@ -57,7 +59,7 @@ def cooperate(request: MessagesRequest) -> Reply:
     said = "one two three four five six seven"
     for sequence in stop:
         said = said.partition(sequence)[0]
-    return Reply((Text(said),))
+    return Reply((Text(said),), usage=USAGE)
 
 
 def _structured(request: MessagesRequest) -> Reply:
@@ -71,18 +73,3 @@ def _structured(request: MessagesRequest) -> Reply:
 def cooperative(connected: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(connected, "otherwise", cooperate)
     return connected
-
-
-def tool_calls_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the calls that stand in a request's history."""
-    return [
-        block
-        for message in body["messages"]
-        if message["role"] == "assistant"
-        for block in message["content"]
-        if block["type"] == "tool_use"
-    ]
-
-
-def dumped(request: MessagesRequest) -> str:
-    return json.dumps(request.body)

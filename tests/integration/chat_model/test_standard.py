@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import importlib
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from claude_magic import ClaudeCodeChatModel
+
+from .conftest import USAGE
 
 # The package hides the module behind a function of the same name.
 load = importlib.import_module("langchain_core.load.load")
@@ -78,21 +81,39 @@ class TestUnit(_Ours, ChatModelUnitTests):
 @pytest.mark.usefixtures("cooperative", "downloads")
 class TestIntegration(_Ours, ChatModelIntegrationTests):
     @property
-    def supported_usage_metadata_details(
-        self,
-    ) -> dict[
-        Literal["invoke", "stream"],
-        list[
-            Literal[
-                "audio_input",
-                "audio_output",
-                "reasoning_output",
-                "cache_read_input",
-                "cache_creation_input",
-            ]
-        ],
-    ]:
-        return {"invoke": [], "stream": []}
+    def supported_usage_metadata_details(self) -> dict[Any, Any]:
+        details = ["reasoning_output", "cache_read_input", "cache_creation_input"]
+        return {"invoke": details, "stream": details}
+
+    def _invoke(self, *, stream: bool) -> AIMessage:
+        model = ClaudeCodeChatModel(**self.chat_model_params)
+        if not stream:
+            return model.invoke("Hello")
+        first, *rest = [
+            chunk for chunk in model.stream("Hello") if isinstance(chunk, AIMessageChunk)
+        ]
+        for chunk in rest:
+            first += chunk
+        return first
+
+    def invoke_with_reasoning_output(self, *, stream: bool = False) -> AIMessage:
+        return self._invoke(stream=stream)
+
+    def invoke_with_cache_read_input(self, *, stream: bool = False) -> AIMessage:
+        message = self._invoke(stream=stream)
+        assert message.usage_metadata is not None
+        assert (
+            message.usage_metadata["input_token_details"]["cache_read"]
+            == USAGE.cache_read_input_tokens
+        )
+        return message
+
+    def invoke_with_cache_creation_input(self, *, stream: bool = False) -> AIMessage:
+        message = self._invoke(stream=stream)
+        assert message.usage_metadata is not None
+        details = message.usage_metadata["input_token_details"]
+        assert details["cache_creation"] == USAGE.cache_creation_input_tokens
+        return message
 
 
 @pytest.fixture
