@@ -131,7 +131,8 @@ class RestartLimitError(SessionError):
         super().__init__(
             f"Claude Code went away and was started again {restarts} times within"
             f" {window_s / 60:.0f} minutes, so it is left alone now. `%claude_status` tells how it"
-            " ended last; `%claude_reset` starts a new conversation.",
+            " ended last; `%claude_connect` tries once more, `%claude_reset` starts a new"
+            " conversation.",
         )
 
 

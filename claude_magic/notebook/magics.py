@@ -15,7 +15,7 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
-from claude_magic.errors import UsageError
+from claude_magic.errors import OptionError, UsageError
 from claude_magic.session import (
     MAIN,
     READING_TOOLS,
@@ -75,6 +75,8 @@ class ClaudeMagics(Configuration, Magics):
         )
         self._demo: Demo | None = None
         self._panels: dict[str, StatusPanel] = {}
+        # What --last has found, by name.
+        self._lasts: dict[str, str] = {}
         self.observe(self._configured, list(FIELDS))
         self.observe(self._configured_pool, "max_live_sessions")
 
@@ -274,7 +276,7 @@ class ClaudeMagics(Configuration, Magics):
                 raise UsageError("--demo and --live are for all conversations of a kernel.")
             return self._switch(changes, demo=chosen.demo)
         if chosen.last or chosen.resume is not None:
-            session_id = chosen.resume or self._last()
+            session_id = chosen.resume or self._last(name)
             if chosen.fork is not None:
                 return self.sessions.branch(session_id, chosen.fork, **changes)
             return self.sessions.resume(session_id, name, **changes)
@@ -285,13 +287,19 @@ class ClaudeMagics(Configuration, Magics):
             return named
         return self.sessions.get(name)
 
-    def _last(self) -> str:
-        past = self.sessions.past()
+    def _last(self, name: str) -> str:
+        """Return the conversation that had a name last; the same one where it is open by now."""
+        known, named = self._lasts.get(name), self.sessions.all.get(name)
+        if known is not None and named is not None and named.status.session_id == known:
+            return known  # the cell was run again
+        past = [record for record in self.sessions.past() if (record.name or MAIN) == name]
         if not past:
+            which = "earlier conversation" if name == MAIN else f"earlier conversation {name!r}"
             raise UsageError(
-                "This notebook has no earlier conversation. "
-                "`%claude_sessions --past --all` lists those of other notebooks.",
+                f"This notebook has no {which}. `%claude_sessions --past` lists those that it has, "
+                "and with --all those of other notebooks.",
             )
+        self._lasts[name] = past[0].session_id
         return past[0].session_id
 
     def _switch(self, changes: dict[str, Any], *, demo: bool) -> NamedSession:
@@ -304,7 +312,14 @@ class ClaudeMagics(Configuration, Magics):
             wanted = self._demo or offline_demo().start()
             environment = dict(wanted.environment)
         label = wanted.label if wanted is not None else None
-        options = self.sessions.main.options.but(environment=environment, label=label, **changes)
+        try:
+            options = self.sessions.main.options.but(
+                environment=environment, label=label, **changes
+            )
+        except OptionError:
+            if wanted is not None and wanted is not self._demo:
+                wanted.stop()
+            raise
         self.sessions.end_others()
         # Nobody may be talking to the demo when it goes.
         self.session.close()
@@ -347,8 +362,11 @@ class ClaudeMagics(Configuration, Magics):
             ended = [other for other in self.sessions.all if options.all and other != MAIN]
             for other in ended:
                 self._end(other)
-            self.session.close()
-            self.sessions.main.reset().start_connecting()
+            # The new one comes first: whatever goes wrong with it, or interrupts the wait for the
+            # old one, the next cell has a conversation.
+            before, session = self.session, self.sessions.main.reset()
+            before.close()
+            session.start_connecting()
             also = f" {', '.join(ended)} ended, too." if ended else ""
             sys.stdout.write(f"Disconnected. The next cell starts a new conversation.{also}\n")
 

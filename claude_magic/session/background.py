@@ -26,6 +26,11 @@ class Background:
         self._causes: list[str] = []
         self._blocks: dict[int, str] = {}
 
+    @property
+    def busy(self) -> bool:
+        """Whether a task is under way, or Claude has yet to say what it makes of one's end."""
+        return bool(self.running or self._causes or self._blocks)
+
     def ended(self, summary: str) -> None:
         """Take note that a task ended."""
         self._causes.append(summary)

@@ -48,6 +48,8 @@ class Continuity:
         self._under_way: Asking | None = None
         # Turns that are not in the conversation, which nobody has been told yet.
         self._left_out: set[Turn] = set()
+        self._cut_off: list[str] = []
+        self._holds_answers = False
         #: Whether Claude Code has heard anything in this conversation, from this session.
         self.spoken = False
 
@@ -65,9 +67,11 @@ class Continuity:
         """Take note that a prompt is under way."""
         self._under_way = asking
 
-    def answered(self) -> None:
+    def answered(self, *, complete: bool) -> None:
         """Take note that the prompt has its result: what is in the conversation stays."""
         self._under_way = None
+        self._cut_off.clear()
+        self._holds_answers |= complete
         self._left_out.clear()
 
     def lacks_another_than(self, turn: Turn) -> bool:
@@ -80,7 +84,7 @@ class Continuity:
         Raises
         ------
         StartError
-            If there is no such conversation.
+            If there is no such conversation, or nothing is left of it.
         SessionHeldError
             If it is open elsewhere.
         """
@@ -92,22 +96,30 @@ class Continuity:
         elif self.spoken:
             place = replace(wanted, resumes=None)
         if place.resumes is None and wanted.resumes is not None:
-            if not self.spoken and wanted.without is None:
+            if not self.spoken and not wanted.without:
                 raise StartError(f"there is no conversation {wanted.resumes} to go on from")
+            if self._holds_answers and self.options.keep_transcript:
+                raise StartError(
+                    "the transcript of this conversation is gone, and with it the context; "
+                    "`%claude_reset` starts a new one",
+                )
             place = self._begin_again()
             await self._hold(place.session_id)
         if self._under_way is not None:
             self._left_out.add(self._under_way.turn)
+            self._cut_off = list(self._not_answered)
         if not self.spoken:
             self._origin = place
         return place
 
     def _end(self) -> Place:
-        return Place.of(self._session_id, without=self._under_way_id)
+        return Place.of(self._session_id, without=self._not_answered)
 
     @property
-    def _under_way_id(self) -> str | None:
-        return self._under_way.prompt_id if self._under_way is not None else None
+    def _not_answered(self) -> tuple[str, ...]:
+        """The prompts since the last answer: those that were cut off, and what is under way."""
+        under_way = [self._under_way.prompt_id] if self._under_way is not None else []
+        return tuple(dict.fromkeys([*self._cut_off, *under_way]))
 
     def _begin_again(self) -> Place:
         """Begin where the session began, under a new id, because nothing of it was kept."""
@@ -164,7 +176,7 @@ class Continuity:
         if not self.options.keep_transcript:
             raise UsageError("A conversation that keeps no transcript cannot be branched.")
         if self.spoken:
-            return Place.of(self._session_id).branch(without=self._under_way_id)
+            return Place.of(self._session_id).branch(without=self._not_answered)
         if self._origin.resumes is None:
             return Place.new()
         return replace(self._origin, session_id=Place.new().session_id)

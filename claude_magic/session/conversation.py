@@ -16,6 +16,7 @@ from claude_magic.errors import (
     ConnectionLostError,
     NotLoggedInError,
     SessionClosedError,
+    SessionError,
     SessionHeldError,
     StartError,
     TurnInterruptedError,
@@ -43,7 +44,7 @@ from .state import TRANSITIONS, SessionState, SessionStatus
 from .watchdog import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from .events import Event
     from .observations import Observation
@@ -120,6 +121,7 @@ class Conversation:
         self._lifecycle = asyncio.Lock()
         self._line = Line(self._exchange, self._look_for_room)
         self._unwatched: set[asyncio.Task[Any]] = set()
+        self._carried: set[asyncio.Task[Any]] = set()
         self._asking: Asking | None = None
         self._background = Background()
         self._overheard: list[BackgroundReply] = []
@@ -166,7 +168,8 @@ class Conversation:
         """Raise `SessionClosedError` if the session was closed. Any thread may call."""
         if self.status.state is SessionState.CLOSED:
             raise SessionClosedError(
-                "This session was closed and its context is gone; start a new one.",
+                "This session was closed and its context is gone; start a new one, in a notebook "
+                "with `%claude_reset`.",
             )
 
     # -- connecting ----------------------------------------------------------------------------
@@ -333,9 +336,9 @@ class Conversation:
 
     async def _ask(self, turn: Turn, *, recovered: bool) -> tuple[Asking, Result]:
         """Tell the turn's history, send its prompt and wait for the result."""
+        if turn.options is not None and turn.options != self.options:
+            await self._carry(self._reopen(turn.options))
         async with self._lifecycle:
-            if turn.options is not None and turn.options != self.options:
-                await self._reopen(turn.options)
             client = await self._connected()
             self._move(SessionState.BUSY)
             self._asking = asking = Asking(turn)
@@ -369,12 +372,20 @@ class Conversation:
         return asking, result
 
     async def _reopen(self, options: SessionOptions) -> None:
-        """Go on with other options, which takes another process. The caller holds the lifecycle."""
-        await self._shut(SessionState.PARKED)
-        self.options = options
-        self._continuity.options = options
-        status = replace(self.status, tools=options.tools, name=options.name)
-        self._tell(replace(status, model=options.model or status.model))
+        """Go on with other options, which takes another process."""
+        async with self._lifecycle:
+            await self._shut(SessionState.PARKED)
+            self.options = options
+            self._continuity.options = options
+            status = replace(self.status, tools=options.tools, name=options.name)
+            self._tell(replace(status, model=options.model or status.model))
+
+    async def _carry(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Carry an end through, also where whoever waits for it is cancelled."""
+        task = asyncio.create_task(coroutine)
+        self._carried.add(task)
+        task.add_done_callback(self._carried.discard)
+        return await asyncio.shield(task)
 
     async def _send(
         self,
@@ -384,6 +395,7 @@ class Conversation:
         answers_before: list[Told],
     ) -> Result:
         self._continuity.spoken = True
+        asking.turn.sent |= asking.wanted
         try:
             await client.send(asking.prompt_id, prompt, answers_before, wanted=asking.wanted)
         except ConnectionLostError as error:
@@ -416,7 +428,7 @@ class Conversation:
 
     def interrupt(self, turn: Turn) -> None:
         """Stop a turn wherever it is on its way: in the line, connecting, or under way."""
-        if turn not in self._line:
+        if turn not in self._line or turn.answered:
             return
         self._line.mark_stopped(turn)
         if self._asking is None or self._asking.turn is not turn:
@@ -556,7 +568,7 @@ class Conversation:
                 turns=self.status.turns + answered,
                 usage=self.status.usage + result.usage,
                 cost_usd=self.status.cost_usd + cost_usd,
-                used_s=time.time() if answered else self.status.used_s,
+                used_s=time.time() if ours else self.status.used_s,
             ),
         )
         if ours and asking is not None and not asking.outcome.done():
@@ -573,7 +585,8 @@ class Conversation:
         if asking.wanted:
             # Whoever waits for the result finds the session ready for the next turn.
             self._asking = None
-            self._continuity.answered()
+            asking.turn.answered = True
+            self._continuity.answered(complete=result.error is None)
             failed = isinstance(result.error, (ApiError, NotLoggedInError))
             self._move(SessionState.READY, _first_line(result.error) if failed else "")
             self._start(self._continuity.note(asking.turn.prompt, self.status))
@@ -591,9 +604,8 @@ class Conversation:
         self._leave_room()
         self._start(client.disconnect())
         if self._asking is not None and not self._asking.outcome.done():
-            self._asking.outcome.set_exception(
-                TurnInterruptedError() if interrupted else ConnectionLostError(full_reason),
-            )
+            lost = TurnInterruptedError() if interrupted else ConnectionLostError(full_reason)
+            self._asking.outcome.set_exception(self._asking.failure(lost) or lost)
 
     # -- permission ----------------------------------------------------------------------------
 
@@ -607,7 +619,7 @@ class Conversation:
             if turn is not None:
                 turn.publish(PermissionAsked(request.name, request.arguments))
             try:
-                answer = checked(await self._callback(request))
+                answer = checked(await _answer_of(self._callback(request)))
             except Exception as error:
                 _logger.exception("The permission callback raised; the tool is not run.")
                 answer = Deny(f"The question failed: {type(error).__name__}: {error}")
@@ -639,10 +651,13 @@ class Conversation:
     def idle(self) -> bool:
         """Whether a process runs that nobody uses: no turn in the line, no background task."""
         ready = self.status.state is SessionState.READY
-        return ready and self._line.empty and not self._background.running
+        return ready and self._line.empty and not self._background.busy
 
     async def rest(self) -> bool:
         """Park the conversation if it is idle, and return whether it was; stops no turn."""
+        return await self._carry(self._rest())
+
+    async def _rest(self) -> bool:
         async with self._lifecycle:  # without it no turn begins
             if not self.idle:
                 return False
@@ -672,14 +687,29 @@ class Conversation:
         client, self._client = self._client, None
         if state in TRANSITIONS[self.status.state]:
             self._move(state)
-        if client is not None:
-            # Claude Code may be in a turn of its own making.
-            with suppress(asyncio.TimeoutError, ConnectionLostError):
-                await asyncio.wait_for(client.interrupt(), INTERRUPT_EVERY_S)
-            await client.disconnect()
-        if self._reader is not None:
-            await asyncio.wait([self._reader])
-        self._leave_room()
+        try:
+            if client is not None:
+                # Claude Code may be in a turn of its own making.
+                with suppress(asyncio.TimeoutError, ConnectionLostError):
+                    await asyncio.wait_for(client.interrupt(), INTERRUPT_EVERY_S)
+                await client.disconnect()
+            if self._reader is not None:
+                await asyncio.wait([self._reader])
+        finally:
+            self._leave_room()
+
+
+async def _answer_of(question: Awaitable[T]) -> T:
+    """Wait for a question, which may be cancelled by itself: by a dialog that was closed."""
+    task = asyncio.ensure_future(question)
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if task.cancelled():
+        raise SessionError("it was cancelled")
+    return task.result()
 
 
 def _first_line(error: Exception | None) -> str:

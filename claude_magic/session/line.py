@@ -70,7 +70,7 @@ class Line:
         self._stopped.discard(turn)
         self._on_left()
         if task.cancelled():  # perhaps before its first step
-            turn.publish(TurnFailed(TurnInterruptedError(sent=False)))
+            turn.publish(TurnFailed(TurnInterruptedError(turn.text, sent=turn.sent)))
 
     def mark_stopped(self, turn: Turn) -> None:
         """Take note that a turn is to stop."""

@@ -24,7 +24,8 @@ class Place:
         The conversation that it goes on from: its own, or the one that it branches off; None where
         nothing was said yet.
     without
-        A prompt whose turn is left out, with all that follows it.
+        Prompts whose turns are left out, with all that follows them, the oldest first. Any of them
+        may have been cut off before Claude Code had written it down.
     at
         The id of the answer behind which it goes on; None for the end of the conversation.
     counted_usd
@@ -33,12 +34,12 @@ class Place:
 
     session_id: str
     resumes: str | None = None
-    without: str | None = None
+    without: tuple[str, ...] = ()
     at: str | None = None
     counted_usd: float = 0.0
 
     @classmethod
-    def of(cls, session_id: str, *, without: str | None = None) -> Place:
+    def of(cls, session_id: str, *, without: tuple[str, ...] = ()) -> Place:
         """Return the end of an earlier conversation."""
         return cls(session_id, session_id, without)
 
@@ -47,7 +48,7 @@ class Place:
         """Return the beginning of a conversation that nobody had yet."""
         return cls(str(uuid.uuid4()))
 
-    def branch(self, *, without: str | None = None) -> Place:
+    def branch(self, *, without: tuple[str, ...] = ()) -> Place:
         """Return the beginning of a new conversation that has this one so far in common with it."""
         return Place(str(uuid.uuid4()), self.session_id, without)
 
@@ -80,13 +81,15 @@ def find_place(wanted: Place, transcript: Transcript) -> Place:
         return replace(wanted, resumes=None)
     # A branch counts its own cost from the beginning.
     place = wanted if wanted.branches else replace(wanted, counted_usd=_counted_usd(entries))
-    if wanted.without is None:
+    if not wanted.without:
         return place
-    if all(entry.get("uuid") != wanted.without for entry in entries):
+    written = {entry.get("uuid") for entry in entries}
+    cut_off = next((prompt for prompt in wanted.without if prompt in written), None)
+    if cut_off is None:
         # It takes Claude Code about 0.1 s to write a prompt down. One that is under way while the
         # conversation is branched will be there by the time that its transcript is read again.
         return replace(place, at=_last_answer(entries)) if wanted.branches else place
-    at = _answer_before(wanted.without, entries)
+    at = _answer_before(cut_off, entries)
     if at is None:
         return replace(wanted, resumes=None)
     return replace(place, at=at)

@@ -30,6 +30,7 @@ class Pool:
         self._admitted: list[Conversation] = []
         self._line = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._shrinking: asyncio.Task[None] | None = None
 
     async def make_room(self, conversation: Conversation) -> None:
         """Wait until a conversation may start its process."""
@@ -56,8 +57,15 @@ class Pool:
         return False
 
     def look(self) -> None:
-        """Look again whether somebody could make room."""
+        """Look again whether somebody could make room, or there are too many. Loop thread only."""
         self._changed.set()
+        # There may be fewer places than there were, and those who were busy are idle by now.
+        if len(self._admitted) > self.max_live and self._shrinking is None:
+            self._shrinking = asyncio.create_task(self.shrink())
+            self._shrinking.add_done_callback(self._shrunk)
+
+    def _shrunk(self, _task: asyncio.Task[None]) -> None:
+        self._shrinking = None
 
     def leave(self, conversation: Conversation) -> None:
         """Take note that a conversation has no process any more; twice is harmless."""

@@ -93,7 +93,7 @@ class SessionRegistry:
     @max_live.setter
     def max_live(self, number: int) -> None:
         self._pool.max_live = number
-        loop_thread().submit(self._pool.shrink())
+        loop_thread().call_soon(self._pool.look)
 
     @property
     def all(self) -> dict[str, NamedSession]:
@@ -177,9 +177,11 @@ class SessionRegistry:
         found = self._find_past(session_id)
         for other, named in self.all.items():
             if named.status.session_id == found:
-                if other == name:
+                if other == name and not changes:
                     return named
-                raise UsageError(f"This conversation is open here already, as {other!r}.")
+                raise UsageError(
+                    f"This conversation is open here already, as {other!r}, and goes on as it is."
+                )
         session = self._make(self._options_there(found, name).but(**changes), Place.of(found))
         try:
             session.connect()

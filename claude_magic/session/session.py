@@ -90,6 +90,8 @@ class ClaudeSession:
         self._on_permission = on_permission
         self._pool = pool
         self._process_id = os.getpid()
+        # Known here before the loop thread has heard of the first turn.
+        self._asked = False
         origin = Place.of(check_session_id(resume)) if isinstance(resume, str) else resume
         self._conversation = Conversation(options, origin, on_permission, pool)
         _open.add(self._conversation)
@@ -155,7 +157,7 @@ class ClaudeSession:
     @property
     def begun(self) -> bool:
         """Whether anything was said in this conversation, here or before it was resumed."""
-        return self._conversation.begun
+        return self._asked or self._conversation.begun
 
     def subscribe(self, listener: Callable[[SessionStatus], object]) -> Callable[[], None]:
         """Call `listener` on the loop thread with every new status, and now with the present one.
@@ -222,6 +224,7 @@ class ClaudeSession:
         if options is not None:
             _check_same_place(conversation.options, options)
         turn = Turn(prompt, conversation, history, keeper=self, options=options)
+        self._asked = True
         loop_thread().call_soon(conversation.perform, turn)
         return turn
 

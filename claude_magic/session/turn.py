@@ -103,6 +103,8 @@ class Turn:
         self.options = options
         self.history = tuple(history)
         self._keeper = keeper
+        #: Whether Claude Code was sent the prompt, and whether it has its result. Loop thread only.
+        self.sent = self.answered = False
         #: `time.monotonic()` when the turn was made.
         self.created_s = time.monotonic()
         self._owner = owner

@@ -21,7 +21,13 @@ _CONVERSE = """
 from claude_magic import ClaudeSession
 sessions = get_ipython().magics_manager.registry["ClaudeMagics"].sessions
 sessions.main.put(
-    ClaudeSession(sessions.options, on_permission={on_permission}, name="main", **{options!r})
+    ClaudeSession(
+        sessions.options,
+        on_permission={on_permission},
+        pool=sessions.main.session._pool,
+        name="main",
+        **{options!r},
+    )
 )
 """
 

@@ -404,7 +404,7 @@ def test_a_cluster_maps_prompts_over_the_model(connected: Any, sterile: dict[str
             n_workers=2,
             threads_per_worker=2,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             host="127.0.0.1",
             env=environment,
         ) as cluster,

@@ -73,7 +73,7 @@ def test_what_ends_between_cells_answers_no_cell(
     assert said[0].startswith("> In the background:")
     assert said[0].endswith("> The long job is done: 42 rows.")
     assert kernel.run("%%claude\nAgain.").answers == ["Answer to Again."]
-    assert kernel.run("import claude_magic; print(claude_magic.current_session().status.turns)")
+    assert kernel.run("print(sessions.main.status.turns)").stdout == "3\n"
     figure("shown above the next answer, as what it is; that answer is the cell's own")
 
 

@@ -105,7 +105,6 @@ def test_a_program_that_ends_without_closing_leaves_nothing(
         f"""
         import os
         from claude_magic import ClaudeSession
-from claude_magic.session import guard
         mark = {{"ENDS": {mark!r}}}
         session = ClaudeSession(environment=mark)
         session.ask("Hello")
