@@ -48,7 +48,7 @@ def test_without_a_prompt_that_was_cut_off_it_goes_on_at_the_end(transcript: Tra
         ("attempt 1",),
         ("attempt 2",),
         ("attempt 1", "attempt 2"),
-        # The last attempt was killed before it was written down; the first ones must go all the same.
+        # The last one was killed before it was written down; those before it must go all the same.
         ("attempt 1", "attempt 2", "attempt 3"),
         ("attempt 0", "attempt 1", "attempt 2"),
     ],
