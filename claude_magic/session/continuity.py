@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from claude_magic.errors import StartError, UsageError
 
 from .lease import Holder, Lease
-from .place import Place, find_place
+from .place import Place, Since, find_place, has_ended
 from .records import Records
 from .transcript import Transcript
 from .turn import prompt_text
 
 if TYPE_CHECKING:
-    from .asking import Asking
     from .options import SessionOptions
     from .records import Record
     from .state import SessionStatus
@@ -26,8 +25,8 @@ class Continuity:
     """What a conversation holds by now, where its next process begins, and the right to go on.
 
     A prompt is under way from `ask` to `answered`. If the process goes away in between, the next
-    one begins before that prompt, so that it is in the conversation once, or not at all. Loop
-    thread only, but for `begun`.
+    one begins before that prompt, so that it is in the conversation once, or not at all; the record
+    tells another kernel. Loop thread only, but for `begun`.
 
     Parameters
     ----------
@@ -45,10 +44,13 @@ class Continuity:
         self._records = Records(options.environment)
         self._one_note_at_a_time = asyncio.Lock()
         self._lease: Lease | None = None
-        self._under_way: Asking | None = None
-        # Turns that are not in the conversation, which nobody has been told yet.
-        self._left_out: set[Turn] = set()
-        self._cut_off: list[str] = []
+        # All prompts that were asked here, and how many of them are sure to stay.
+        self._prompts: list[str] = []
+        self._settled = 0
+        self._under_way: Turn | None = None
+        # Turns that are not in the conversation, which nobody has been told yet; None is one of
+        # another kernel.
+        self._left_out: set[Turn | None] = set()
         self._holds_answers = False
         #: Whether Claude Code has heard anything in this conversation, from this session.
         self.spoken = False
@@ -63,14 +65,16 @@ class Continuity:
         """Whether anything was said, here or before it was resumed. Any thread."""
         return self.spoken or self._origin.resumes is not None
 
-    def ask(self, asking: Asking) -> None:
-        """Take note that a prompt is under way."""
-        self._under_way = asking
+    def ask(self, turn: Turn, prompt_id: str) -> None:
+        """Take note that a prompt of a turn is under way, whether it is to be answered or not."""
+        self.spoken = True
+        self._under_way = turn
+        self._prompts.append(prompt_id)
 
     def answered(self, *, complete: bool) -> None:
-        """Take note that the prompt has its result: what is in the conversation stays."""
+        """Take note that the turn has its result: what is in the conversation stays."""
         self._under_way = None
-        self._cut_off.clear()
+        self._settled = len(self._prompts)
         self._holds_answers |= complete
         self._left_out.clear()
 
@@ -88,56 +92,87 @@ class Continuity:
         SessionHeldError
             If it is open elsewhere.
         """
-        place = wanted = self._end() if self.spoken else self._origin
-        await self._hold(wanted.session_id)
-        if wanted.resumes is not None and self.options.keep_transcript:
-            transcript = Transcript(wanted.resumes, self.options.environment)
-            place = await asyncio.to_thread(find_place, wanted, transcript)
-        elif self.spoken:
-            place = replace(wanted, resumes=None)
-        if place.resumes is None and wanted.resumes is not None:
-            if not self.spoken and not wanted.without:
-                raise StartError(f"there is no conversation {wanted.resumes} to go on from")
-            if self._holds_answers and self.options.keep_transcript:
-                raise StartError(
-                    "the transcript of this conversation is gone, and with it the context; "
-                    "`%claude_reset` starts a new one",
-                )
-            place = self._begin_again()
-            await self._hold(place.session_id)
+        place = await self._find_end() if self.spoken else await self._find_origin()
         if self._under_way is not None:
-            self._left_out.add(self._under_way.turn)
-            self._cut_off = list(self._not_answered)
-        if not self.spoken:
+            self._left_out.add(self._under_way)
+        return place
+
+    async def _find_end(self) -> Place:
+        """Go on at the end of what was said here, or begin again where nothing of it was kept."""
+        place = await self._find(Place.of(self._session_id))
+        if self.options.keep_transcript and place.resumes is not None:
+            return place
+        if self.options.keep_transcript and self._holds_answers:
+            raise StartError(
+                "the transcript of this conversation is gone, and with it the context; "
+                "`%claude_reset` starts a new one",
+            )
+        self.spoken = False
+        self._origin = self._origin.branch() if self._origin.branches else Place.new()
+        self._session_id = self._origin.session_id
+        return await self._find_origin()
+
+    async def _find_origin(self) -> Place:
+        """Begin where the session was asked to."""
+        place = await self._find(self._origin)
+        if self._origin.resumes is not None and place.resumes is None:
+            if not any((*self._origin.without, *self._unsettled)):
+                raise StartError(f"there is no conversation {self._origin.resumes} to go on from")
+            # It had got no further than the prompt that is left out.
+            place = Place.new()
+            self._session_id = place.session_id
+            await self._hold(place.session_id)
+        if place.branches or place.resumes is None:
+            # Where a branch leaves the other conversation does not change any more.
             self._origin = place
         return place
 
-    def _end(self) -> Place:
-        return Place.of(self._session_id, without=self._not_answered)
+    async def _find(self, wanted: Place) -> Place:
+        """Look up a place in the transcript, with the lease for it taken."""
+        taken = await self._hold(wanted.session_id)
+        if wanted.resumes is None or not self.options.keep_transcript:
+            return wanted
+        if taken and wanted.recorded:
+            await self._inherit(wanted.resumes)
+        transcript = Transcript(wanted.resumes, self.options.environment)
+        wanted = replace(wanted, without=(*wanted.without, *self._unsettled))
+        return await asyncio.to_thread(find_place, wanted, transcript)
 
     @property
-    def _not_answered(self) -> tuple[str, ...]:
+    def _unsettled(self) -> tuple[str, ...]:
         """The prompts since the last answer: those that were cut off, and what is under way."""
-        under_way = [self._under_way.prompt_id] if self._under_way is not None else []
-        return tuple(dict.fromkeys([*self._cut_off, *under_way]))
+        return tuple(self._prompts[self._settled :])
 
-    def _begin_again(self) -> Place:
-        """Begin where the session began, under a new id, because nothing of it was kept."""
-        self.spoken = False
-        place = Place.new()
-        if self._origin.branches:
-            place = replace(self._origin, session_id=place.session_id)
-        self._session_id = place.session_id
-        return place
-
-    async def _hold(self, session_id: str) -> None:
-        """Keep other kernels from going on with the conversation meanwhile."""
-        if not self.options.keep_transcript:
+    async def _inherit(self, session_id: str) -> None:
+        """Take over what was under way where another kernel left off, or was killed."""
+        record = await asyncio.to_thread(self._records.get, session_id)
+        cut_off = [] if record is None else [*record.under_way]
+        if not cut_off or cut_off[-1] in self._prompts:
             return
+        # A kernel that was killed right behind an answer had no time to write that it was there.
+        transcript = Transcript(session_id, self.options.environment)
+        if not await asyncio.to_thread(has_ended, cut_off[-1], transcript):
+            self._prompts.extend(cut_off)
+            self._left_out.add(None)
+
+    async def _hold(self, session_id: str) -> bool:
+        """Keep other kernels from going on with the conversation, and tell whether they could."""
+        if not self.options.keep_transcript:
+            return False
         if self._lease is None or self._lease.session_id != session_id:
             await self.let_go()
             self._lease = Lease(session_id, self.options.environment)
-        await asyncio.to_thread(self._lease.take, Holder.here(self.options.notebook))
+        if self._lease.held:
+            return False
+        holder = Holder.here(self.options.notebook)
+        taking = asyncio.create_task(asyncio.to_thread(self._lease.take, holder))
+        try:
+            await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            # Whoever cancels lets go next, and must not be overtaken by the thread that takes.
+            await asyncio.wait([taking])
+            raise
+        return True
 
     async def let_go(self) -> None:
         """Let another kernel go on with the conversation; twice is harmless."""
@@ -151,7 +186,7 @@ class Continuity:
         return await asyncio.to_thread(self._records.get, self._session_id)
 
     async def note(self, prompt: Prompt, status: SessionStatus) -> None:
-        """Keep what a later kernel is to know of the conversation, after a turn."""
+        """Keep what a later kernel is to know of the conversation, before and after a turn."""
         if not self.options.keep_transcript:
             return
         # One after the other, so that the last one stands.
@@ -161,12 +196,13 @@ class Continuity:
                 status,
                 prompt_text(prompt),
                 self.options.notebook,
+                self._unsettled,
             )
 
     def branch(self) -> Place:
         """Return where another session can begin that has this conversation in common with it.
 
-        A turn that is under way is left out.
+        A turn that is under way is left out, and what is asked until the other session begins.
 
         Raises
         ------
@@ -175,8 +211,9 @@ class Continuity:
         """
         if not self.options.keep_transcript:
             raise UsageError("A conversation that keeps no transcript cannot be branched.")
-        if self.spoken:
-            return Place.of(self._session_id).branch(without=self._not_answered)
-        if self._origin.resumes is None:
+        if not self.begun:
             return Place.new()
-        return replace(self._origin, session_id=Place.new().session_id)
+        # What the record says may be older than what is known here.
+        place = replace(Place.of(self._session_id), recorded=False) if self.spoken else self._origin
+        later = Since(self._prompts, self._settled, place.without)
+        return replace(place.branch(), without=later)

@@ -361,7 +361,6 @@ class Conversation:
             dropped = self._continuity.lacks_another_than(turn)
             asking = Asking(turn, wanted=True, recovered=recovered, dropped_turn=dropped)
             self._asking = asking
-            self._continuity.ask(asking)
             self._set_deadline(asking)
             result = await self._send(client, asking, turn.prompt, answers)
         finally:
@@ -394,7 +393,8 @@ class Conversation:
         prompt: Prompt,
         answers_before: list[Told],
     ) -> Result:
-        self._continuity.spoken = True
+        self._continuity.ask(asking.turn, asking.prompt_id)
+        self._start(self._continuity.note(asking.turn.prompt, self.status))
         asking.turn.sent |= asking.wanted
         try:
             await client.send(asking.prompt_id, prompt, answers_before, wanted=asking.wanted)
@@ -678,9 +678,10 @@ class Conversation:
             if turns:
                 await asyncio.wait(turns.values())
             await self._shut(state)
-            await self._continuity.let_go()
             while self._unwatched:
                 await asyncio.wait(self._unwatched)
+            # Whoever takes it next finds what was noted last.
+            await self._continuity.let_go()
 
     async def _shut(self, state: SessionState) -> None:
         """Close the process. The caller holds the lifecycle."""

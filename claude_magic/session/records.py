@@ -12,7 +12,7 @@ from .private_file import private_folder, read_private_file, write_private_file
 from .transcript import check_session_id, transcribed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from .state import SessionStatus
@@ -47,6 +47,9 @@ class Record:
         What it cost so far, in US dollars.
     started_s, used_s
         When it began and when it was last used, by `time.time()`.
+    under_way
+        The ids of the prompts since its last answer, the oldest first. A kernel that was killed
+        leaves them here; whoever goes on leaves them out.
     """
 
     session_id: str
@@ -59,6 +62,7 @@ class Record:
     cost_usd: float
     started_s: float
     used_s: float
+    under_way: tuple[str, ...] = ()
 
 
 def title_of(prompt: str) -> str:
@@ -104,7 +108,13 @@ class Records:
         except OSError as error:
             _logger.info("The record of a conversation was not kept: %s", error)
 
-    def note(self, status: SessionStatus, prompt: str, notebook: str | None) -> None:
+    def note(
+        self,
+        status: SessionStatus,
+        prompt: str,
+        notebook: str | None,
+        under_way: Sequence[str] = (),
+    ) -> None:
         """Keep what has become of a conversation with its latest turn.
 
         Parameters
@@ -115,6 +125,8 @@ class Records:
             The turn's prompt; the first one of a conversation gives it its title.
         notebook
             The notebook that the conversation belongs to.
+        under_way
+            The ids of the prompts since the last answer.
         """
         before = self.get(status.session_id)
         used_s = status.used_s or time.time()
@@ -130,6 +142,7 @@ class Records:
                 cost_usd=status.paid_usd,
                 started_s=before.started_s if before is not None else used_s,
                 used_s=used_s,
+                under_way=tuple(under_way),
             ),
         )
 
@@ -181,6 +194,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "cost_usd": _NUMBER,
     "started_s": _NUMBER,
     "used_s": _NUMBER,
+    "under_way": (tuple,),
 }
 
 
@@ -191,9 +205,19 @@ def _read(path: Path) -> Record | None:
         return None
     # A later version may have written more than this one knows.
     values: dict[str, Any] = {field.name: written.get(field.name) for field in fields(Record)}
+    values["under_way"] = _texts(values["under_way"])
     for name, value in values.items():
         if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
             return None
         if isinstance(value, float) and not math.isfinite(value):
             return None
     return Record(**{**values, "title": title_of(values["title"])})
+
+
+def _texts(written: object) -> tuple[str, ...] | None:
+    """Return a list of texts, which an earlier version did not write; None if it is no such."""
+    if written is None:
+        return ()
+    if not isinstance(written, list) or not all(isinstance(text, str) for text in written):
+        return None
+    return tuple(written)

@@ -191,6 +191,63 @@ def test_the_conversations_of_a_killed_kernel_can_be_resumed(
     assert "open here already, as 'bob'" in ran.stdout
 
 
+def _kill_in_mid_text(kernel: Kernel, cell: str) -> None:
+    """Run a cell, and kill its kernel as soon as the cell has shown some text."""
+    request = kernel.start(cell)
+    shown = ""
+    while "Once" not in shown:
+        message = kernel.client.get_iopub_msg(timeout=30)
+        if message["parent_header"].get("msg_id") == request:
+            shown = str(message["content"])
+    os.kill(kernel.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("first", ["%%claude\nMy name is Ada.", "pass"])
+def test_a_prompt_that_a_killed_kernel_took_along_is_not_in_the_conversation_twice(
+    start: Callable[[str], Kernel],
+    api: Any,
+    first: str,
+) -> None:
+    killed = start("/notes/one.ipynb")
+    killed.run(first)
+    for _ in range(2):  # the second kernel is killed in the same way
+        api.replies.append(Reply.of(Text("Once "), Hold(threading.Event())))
+        _kill_in_mid_text(killed, "%%claude\nTell me a story.")
+        killed = start("/notes/one.ipynb")
+        assert "ready" in killed.run("%claude_connect --last").stdout
+    ran = killed.run("%%claude\nTell me a story.")
+    said = "My name is Ada. / " if "Ada" in first else ""
+    assert ran.answers == [f"You said: {said}Tell me a story."]
+    assert "the turn that it cut off was left out" in ran.footer
+    ran = killed.run("%%claude\nAnother one.")
+    assert ran.answers == [f"You said: {said}Tell me a story. / Another one."]
+    assert "left out" not in ran.footer
+
+
+def test_a_killed_kernel_takes_no_answer_along(
+    start: Callable[[str], Kernel],
+) -> None:
+    killed = start("/notes/one.ipynb")
+    killed.run("%%claude\nMy name is Ada.")
+    # It is killed in the moment in which the second answer is there.
+    code = (
+        "from claude_magic import current_session\n"
+        "from claude_magic.session import TurnFinished\n"
+        "import os, signal\n"
+        "turn = current_session().send('I study whales.')\n"
+        "turn.subscribe(lambda event: isinstance(event, TurnFinished) "
+        "and os.kill(os.getpid(), signal.SIGKILL))\n"
+        "turn.result()"
+    )
+    pid = killed.pid
+    killed.start(code)
+    assert wait_until_gone([pid], within_s=30) == []
+    second = start("/notes/one.ipynb")
+    second.run("%claude_connect --last")
+    ran = second.run("%%claude\nWho am I?")
+    assert ran.answers == ["You said: My name is Ada. / I study whales. / Who am I?"]
+
+
 def test_a_second_kernel_is_told_who_has_a_conversation(
     start: Callable[[str], Kernel],
 ) -> None:

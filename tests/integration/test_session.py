@@ -459,6 +459,98 @@ def test_a_prompt_killed_on_its_way_is_asked_again(session: ClaudeSession, conne
     assert session.ask("c").text == "You said: a / b / c"
 
 
+def _kill_in_mid_text(session: ClaudeSession, turn: Any) -> None:
+    """Kill Claude Code at the turn's first word."""
+    killed: list[int] = []
+
+    def kill(event: object) -> None:
+        if isinstance(event, TextDelta) and session.pids and not killed:
+            killed.append(session.pids[1])
+            os.kill(session.pids[1], signal.SIGKILL)
+
+    turn.subscribe(kill)
+
+
+def test_what_was_stopped_before_its_first_word_stays_behind_a_crash(
+    session: ClaudeSession,
+    connected: Any,
+) -> None:
+    session.ask("a")
+    connected.replies.append(Reply.of(Hold(threading.Event()), Text("never")))
+    stopped = session.send("b")
+    connected.server.wait_for_requests(2)
+    stopped.interrupt()
+    with pytest.raises(TurnInterruptedError):
+        stopped.result()
+    connected.replies.append(Reply.of(Text("half "), Hold(threading.Event())))
+    turn = session.send("c")
+    _kill_in_mid_text(session, turn)
+    assert turn.result().text == "You said: a / b / c"
+
+
+def test_what_is_told_is_told_once_behind_a_crash(session: ClaudeSession, connected: Any) -> None:
+    session.ask("a")
+    connected.replies.append(Reply.of(Text("half "), Hold(threading.Event())))
+    turn = session.send("d", [Told("user", "b"), Told("assistant", "c")])
+    _kill_in_mid_text(session, turn)
+    assert turn.result().text == "You said: a / b / d"
+
+
+def test_a_branch_has_what_was_said_when_it_was_made(
+    session: ClaudeSession,
+    connected: Any,
+) -> None:
+    before = session.fork()
+    session.ask("a")
+    with before, session.fork() as one, session.fork() as fails:
+        of_branch = one.fork()
+        connected.replies.append(Reply.of(Text("half "), Hold(gate := threading.Event())))
+        turn = session.send("b")
+        connected.server.wait_for_requests(2)
+        meanwhile = session.fork()
+        gate.set()
+        turn.result()
+        session.ask("c")
+        assert before.ask("x").text == "You said: x"
+        assert one.ask("x").text == "You said: a / x"
+        with of_branch, meanwhile, one.fork() as another:
+            assert of_branch.ask("y").text == "You said: a / y"
+            assert meanwhile.ask("y").text == "You said: a / y"
+            one.ask("z")
+            assert another.ask("y").text == "You said: a / x / y"
+        # A branch that is killed in its first turn begins at the same place again.
+        connected.replies.append(Reply.of(Text("half "), Hold(threading.Event())))
+        turn = fails.send("x")
+        _kill_in_mid_text(fails, turn)
+        assert turn.result().text == "You said: a / x"
+    assert session.ask("d").text == "You said: a / b / c / d"
+
+
+def test_a_branch_made_in_the_first_turn_has_nothing_of_it(
+    session: ClaudeSession,
+    connected: Any,
+) -> None:
+    connected.replies.append(Reply.of(Text("half "), Hold(gate := threading.Event())))
+    turn = session.send("a")
+    connected.server.wait_for_requests(1)
+    with session.fork() as branch:
+        assert branch.ask("x").text == "You said: x"
+    gate.set()
+    turn.result()
+
+
+def test_a_branch_of_a_parked_conversation_goes_its_own_way(session: ClaudeSession) -> None:
+    session.ask("a")
+    session.disconnect()
+    with session.fork() as branch:
+        session.ask("b")
+        assert branch.ask("x").text == "You said: a / x"
+    session.disconnect()
+    with ClaudeSession(resume=session.status.session_id) as again, again.fork() as branch:
+        again.ask("c")
+        assert branch.ask("x").text == "You said: a / b / x"
+
+
 def test_what_a_tool_did_is_not_done_again(
     connected: Any,
     tmp_path: Path,

@@ -27,6 +27,7 @@ RECORD = Record(
     cost_usd=0.25,
     started_s=1000.0,
     used_s=2000.0,
+    under_way=("1f3a", "2b4c"),
 )
 
 
@@ -104,6 +105,8 @@ def test_a_conversation_without_a_transcript_is_not_past(records: Records, confi
         json.dumps({**asdict(RECORD), "used_s": float("nan")}),
         json.dumps({**asdict(RECORD), "title": None}),
         json.dumps({**asdict(RECORD), "notebook": ["a"]}),
+        json.dumps({**asdict(RECORD), "under_way": "1f3a"}),
+        json.dumps({**asdict(RECORD), "under_way": [1]}),
     ],
     ids=lambda text: text[:12] + text[-24:],
 )
@@ -127,6 +130,14 @@ def test_what_a_later_version_wrote_is_read(records: Records, config: Path) -> N
     records.save(RECORD)
     file_of(config).write_text(json.dumps({**asdict(RECORD), "colour": "blue"}))
     assert records.get(ID) == RECORD
+
+
+def test_what_an_earlier_version_wrote_is_read(records: Records, config: Path) -> None:
+    records.save(RECORD)
+    written = asdict(RECORD)
+    del written["under_way"]
+    file_of(config).write_text(json.dumps(written))
+    assert records.get(ID) == replace(RECORD, under_way=())
 
 
 def test_a_title_from_a_file_cannot_reach_the_terminal(records: Records, config: Path) -> None:
