@@ -31,6 +31,7 @@ from .events import (
     PermissionAsked,
     PermissionDenied,
     RetryScheduled,
+    RoomAwaited,
     TurnFinished,
     TurnStarted,
     Usage,
@@ -203,7 +204,7 @@ class Conversation:
         self.check_open()
         if self._client is None:
             if self._connecting is None:
-                if self.status.state is SessionState.LOST and self._continuity.spoken:
+                if self.status.state is SessionState.LOST and self._reader is not None:
                     self._restarts.spend()
                 self._move(SessionState.CONNECTING)
                 self._connecting = self._start(self._open())
@@ -225,6 +226,7 @@ class Conversation:
         try:
             if self._pool is not None:
                 await self._pool.make_room(self)
+                self._tell(replace(self.status, reason=""))
             async with loop_thread().starts:
                 # Importing the SDK takes a second or two; other sessions go on meanwhile.
                 sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
@@ -254,6 +256,14 @@ class Conversation:
             self._move(SessionState.PARKED)
         if self._client is None:
             self._leave_room()
+
+    def wait_for_room(self, max_live: int) -> None:
+        """Say that the process has to wait for its place among so many."""
+        reason = f"It waits until another conversation is idle: {max_live} may run at a time."
+        if self.status.reason != reason:
+            self._tell(replace(self.status, reason=reason))
+            if self._line.first is not None:
+                self._line.first.publish(RoomAwaited(max_live))
 
     def _leave_room(self) -> None:
         if self._pool is not None:
@@ -414,8 +424,11 @@ class Conversation:
 
     def _set_deadline(self, asking: Asking) -> None:
         if self.options.deadline_s is not None:
+            now_s, turn = time.monotonic(), asking.turn
+            if turn.deadline_s is None:
+                turn.deadline_s = now_s + self.options.deadline_s
             expiry = asyncio.get_running_loop().call_later(
-                self.options.deadline_s,
+                turn.deadline_s - now_s,
                 self._expire,
                 asking,
             )
@@ -477,7 +490,9 @@ class Conversation:
         reason = "its output ended"
         try:
             async for observation in client.observe():
-                self._receive(observation)
+                # What is left in the pipe of a process that was given up answers nobody.
+                if self._client in {client, None}:
+                    self._receive(observation)
         except ConnectionLostError as error:
             reason = error.reason
         except Exception as error:
@@ -658,9 +673,10 @@ class Conversation:
         return await self._carry(self._rest())
 
     async def _rest(self) -> bool:
+        # Whoever has the lifecycle may be waiting for room, and so for the one that calls here.
+        if self._lifecycle.locked() or not self.idle:
+            return False
         async with self._lifecycle:  # without it no turn begins
-            if not self.idle:
-                return False
             await self._shut(SessionState.PARKED)
             return True
 

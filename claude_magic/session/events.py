@@ -46,6 +46,19 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomAwaited:
+    """There are as many Claude Code processes as there may be, and all of them are at work.
+
+    Attributes
+    ----------
+    max_live
+        How many there may be.
+    """
+
+    max_live: int
+
+
+@dataclass(frozen=True, slots=True)
 class TurnStarted:
     """Claude Code took the prompt.
 
@@ -339,7 +352,8 @@ class TurnFailed:
 
 
 Event: TypeAlias = (
-    TurnStarted
+    RoomAwaited
+    | TurnStarted
     | TextDelta
     | TextWithdrawn
     | ThinkingDelta

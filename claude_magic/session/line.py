@@ -48,6 +48,11 @@ class Line:
         """Whether no turn is under way and none waits."""
         return not self._tasks
 
+    @property
+    def first(self) -> Turn | None:
+        """The turn that is under way, or about to be."""
+        return next(iter(self._tasks), None)
+
     def join(self, turn: Turn) -> None:
         """Put a turn at the end of the line; its events tell the rest."""
         task = asyncio.create_task(self._perform(turn))

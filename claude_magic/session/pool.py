@@ -33,12 +33,15 @@ class Pool:
         self._shrinking: asyncio.Task[None] | None = None
 
     async def make_room(self, conversation: Conversation) -> None:
-        """Wait until a conversation may start its process."""
+        """Wait until a conversation may start its process; it is told where that takes time."""
+        if self._line.locked():
+            conversation.wait_for_room(self.max_live)
         async with self._line:
             while conversation not in self._admitted:
                 if len(self._admitted) < self.max_live:
                     self._admitted.append(conversation)
                 elif not await self._park_one():
+                    conversation.wait_for_room(self.max_live)
                     await self._changed.wait()
 
     async def shrink(self) -> None:

@@ -238,8 +238,8 @@ class SessionRegistry:
         _check_name(name)
         if name == MAIN or name in self._others:
             raise UsageError(
-                f"There is a conversation {name!r} already. Choose another name for the "
-                f"branch, or end that one first with `%claude_reset {name}`.",
+                f"There is a conversation {name!r} already: `%%claude -s {name}` talks in it. "
+                f"Choose another name for the branch, or end that one with `%claude_reset {name}`.",
             )
 
     def past(self, *, everywhere: bool = False) -> list[Record]:

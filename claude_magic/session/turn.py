@@ -105,6 +105,8 @@ class Turn:
         self._keeper = keeper
         #: Whether Claude Code was sent the prompt, and whether it has its result. Loop thread only.
         self.sent = self.answered = False
+        #: When it must have its answer, by `time.monotonic()`; None for any time. Loop thread only.
+        self.deadline_s: float | None = None
         #: `time.monotonic()` when the turn was made.
         self.created_s = time.monotonic()
         self._owner = owner

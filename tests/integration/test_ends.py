@@ -15,10 +15,12 @@ from claude_magic import Allow, ClaudeSession
 from claude_magic.errors import StartError, TurnInterruptedError, TurnTimeoutError
 from claude_magic.session import (
     PermissionDenied,
+    RoomAwaited,
     SessionRegistry,
     SessionState,
     TextDelta,
 )
+from claude_magic.session.loop import loop_thread
 from claude_magic.tape import Hold, Reply, Text, ToolUse
 
 if TYPE_CHECKING:
@@ -117,6 +119,60 @@ def test_raising_the_number_of_processes_lets_in_who_waits(
     sessions.max_live = 2
     assert waiting.result().text == "You said: Hello"
     busy.interrupt()
+
+
+def test_a_turn_that_waits_for_room_says_so(sessions: SessionRegistry, connected: Any) -> None:
+    gate = threading.Event()
+    connected.replies.append(Reply.of(Text("Once "), Hold(gate)))
+    busy = sessions.main.session.send("Tell me.")
+    list(_events(busy))
+    other = sessions.get("other").session
+    turn = other.send("Hello")
+    said = threading.Event()
+    turn.subscribe(lambda event: said.set() if event == RoomAwaited(1) else None)
+    assert said.wait(SOON_S)
+    assert other.status.state is SessionState.CONNECTING
+    assert "waits until another conversation is idle" in other.status.reason
+    gate.set()
+    assert turn.result().text == "You said: Hello"
+    assert other.status.reason == ""
+
+
+def test_a_turn_that_waits_for_room_can_be_stopped(
+    sessions: SessionRegistry,
+    connected: Any,
+) -> None:
+    gate = threading.Event()
+    connected.replies.append(Reply.of(Text("Once "), Hold(gate)))
+    busy = sessions.main.session.send("Tell me.")
+    list(_events(busy))
+    other = sessions.get("other").session
+    turn = other.send("Hello")
+    _wait_for(other, SessionState.CONNECTING)
+    turn.interrupt()
+    with pytest.raises(TurnInterruptedError) as caught:
+        turn.result()
+    assert not caught.value.sent
+    gate.set()
+    busy.result()
+    assert other.ask("Again.").text == "You said: Again."
+
+
+def test_a_parking_does_not_wait_for_who_waits_for_room(
+    sessions: SessionRegistry,
+) -> None:
+    # Whoever makes room must not wait for a conversation that is about to want some itself: that
+    # one may wait for it in turn.
+    main = sessions.main.session
+    main.ask("a")
+    conversation = main._conversation  # noqa: SLF001 - the moment is too short to be met from outside
+
+    async def rest_while_it_connects() -> bool:
+        async with conversation._lifecycle:  # noqa: SLF001
+            return await asyncio.wait_for(conversation.rest(), SOON_S)
+
+    assert loop_thread().run(rest_while_it_connects()) is False
+    assert main.state is SessionState.READY
 
 
 def _events(turn: Any) -> Iterator[Any]:

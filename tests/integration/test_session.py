@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -43,7 +44,7 @@ from claude_magic.session import (
 )
 from claude_magic.session.loop import loop_thread
 from claude_magic.session.sdk import client
-from claude_magic.tape import Cut, Failure, Hold, Reply, Text, ToolUse
+from claude_magic.tape import Cut, Failure, Hold, Pause, Reply, Text, ToolUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -603,6 +604,50 @@ def test_what_always_dies_is_left_alone_in_the_end(session: ClaudeSession, conne
         session.ask("b")
     assert len(connected.requests) == 7
     assert session.state is SessionState.LOST
+
+
+def test_what_dies_before_its_first_prompt_is_left_alone_in_the_end(
+    connected: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # It answers the handshake, and is gone before it can be sent anything.
+    program = tmp_path / "claude"
+    program.write_text(_GREETS_AND_DIES)
+    program.chmod(0o755)
+    monkeypatch.setattr(client, "claude_program", lambda: program)
+    with ClaudeSession() as session:
+        with pytest.raises(RestartLimitError):
+            session.send("a").result()
+        assert len((tmp_path / "starts").read_text()) == 6
+    assert connected.requests == []
+
+
+_GREETS_AND_DIES = f"""#!{sys.executable}
+import json, pathlib, sys
+with (pathlib.Path(__file__).parent / "starts").open("a") as starts:
+    starts.write(".")
+request = json.loads(sys.stdin.readline())
+response = {{"subtype": "success", "request_id": request["request_id"], "response": {{}}}}
+print(json.dumps({{"type": "control_response", "response": response}}), flush=True)
+"""
+
+
+def test_the_deadline_of_a_turn_that_is_asked_again_stays(connected: Any) -> None:
+    with ClaudeSession(deadline_s=4.0) as session:
+        session.ask("a")
+        slow = Reply.of(Text("half "), Pause(2), Text("more "), Hold(threading.Event()))
+        connected.replies[:] = [slow] * 2
+        turn = session.send("b")
+        seen = threading.Event()
+        turn.subscribe(lambda event: seen.set() if event == TextDelta("more ", 0) else None)
+        assert seen.wait(20)
+        assert session.pids is not None
+        killed_s = time.monotonic()
+        os.kill(session.pids[1], signal.SIGKILL)
+        with pytest.raises(TurnTimeoutError, match="within 4 s"):
+            turn.result()
+        assert time.monotonic() - killed_s < 3.5
 
 
 def test_a_turn_may_have_a_deadline(connected: Any) -> None:

@@ -10,6 +10,7 @@ from claude_magic.session import (
     PermissionAsked,
     PermissionDenied,
     RetryScheduled,
+    RoomAwaited,
     TextDelta,
     TextWithdrawn,
     ToolFinished,
@@ -73,6 +74,8 @@ class ConsoleRenderer:
                 aside = words.asked(event)
             case RetryScheduled():
                 aside = words.retry(event)
+            case RoomAwaited():
+                aside = words.room(event)
             case TurnFinished():
                 aside = words.footer(event, self._status)
             case TurnFailed():

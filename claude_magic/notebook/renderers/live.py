@@ -12,6 +12,7 @@ from claude_magic.session import (
     PermissionAsked,
     PermissionDenied,
     RetryScheduled,
+    RoomAwaited,
     TextDelta,
     TextWithdrawn,
     ThinkingDelta,
@@ -105,6 +106,8 @@ class LiveRenderer:
                 self._tell(words.asked(event) + " …")
             case RetryScheduled():
                 self._tell(words.retry(event) + " …")
+            case RoomAwaited():
+                self._tell(words.room(event) + " …")
 
     def _last_line(self, event: TurnFinished | TurnFailed) -> str:
         if isinstance(event, TurnFinished):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         PermissionAsked,
         PermissionDenied,
         RetryScheduled,
+        RoomAwaited,
         SessionStatus,
         TurnFinished,
         TurnStarted,
@@ -40,6 +41,11 @@ def retry(event: RetryScheduled) -> str:
     status = event.status
     cause = f"The API answered {status}" if status else "The connection to the API failed"
     return f"{cause}; retry {event.attempt} of {event.max_attempts} in {event.delay_s:.1f} s"
+
+
+def room(event: RoomAwaited) -> str:
+    """Say that the answer waits for other conversations."""
+    return f"Waiting until one of the {event.max_live} busy conversations is idle"
 
 
 def asked(event: PermissionAsked) -> str:
