@@ -333,6 +333,50 @@ def test_the_demo_is_entered_on_request_only_and_says_so(
     assert "What is my name?" in ran.error
 
 
+_SERVERS = "import threading; print(*(thread.name for thread in threading.enumerate()))"
+
+
+def test_the_demo_is_for_all_conversations_and_can_be_left(
+    start_kernel: Callable[..., Kernel],
+    api: Any,
+) -> None:
+    kernel = start_kernel(api.environment)
+    kernel.run("%load_ext claude_magic")
+    kernel.run("%%claude -s research\nHello.")
+    assert kernel.run("%claude_connect --demo").status == "ok"
+    assert kernel.run("%claude_sessions").contents("display_data")
+    ran = kernel.run("%%claude -s other\nWhat is my name?")
+    assert any("scripted replies" in text for text in ran.markdown)
+    assert len(api.requests) == 1
+    assert kernel.run("%claude_connect --live").status == "ok"
+    assert kernel.run("%%claude\nHello again.").answers == ["You said: Hello again."]
+    assert kernel.run("%%claude -s other\nAnd you?").answers == ["You said: And you?"]
+
+
+def test_a_demo_that_cannot_begin_leaves_no_server(start_kernel: Callable[..., Kernel]) -> None:
+    kernel = start_kernel()
+    kernel.run("%load_ext claude_magic")
+    ran = kernel.run("%claude_connect --demo --cwd /does/not/exist")
+    assert "a directory that exists" in ran.stdout
+    assert "claude-magic-tape" not in kernel.run(_SERVERS).stdout
+    assert "scripted replies" in kernel.run("%claude_connect --demo").stdout
+    assert "claude-magic-tape" in kernel.run(_SERVERS).stdout
+
+
+def test_a_reset_that_is_not_possible_changes_nothing(kernel: Kernel) -> None:
+    directory = kernel.folder / "gone"
+    directory.mkdir()
+    kernel.converse(cwd=str(directory))
+    kernel.run("%%claude\nMy name is Ada.")
+    directory.rmdir()
+    ran = kernel.run("%claude_reset")
+    assert "a directory that exists" in ran.stdout
+    ran = kernel.run("%%claude\nWho am I?")
+    assert ran.answers == ["You said: My name is Ada. / Who am I?"]
+    directory.mkdir()
+    assert "Disconnected" in kernel.run("%claude_reset").stdout
+
+
 def test_the_bodies_of_other_magics_are_left_alone(kernel: Kernel) -> None:
     line = "%claude What is my name?"
     kernel.run(f"%%writefile written.txt\n{line}\n")

@@ -277,6 +277,40 @@ def test_a_second_kernel_is_told_who_has_a_conversation(
     assert ran.answers == ["You said: My name is Ada. / And I? / Who am I? / Good-bye."]
 
 
+def test_last_is_of_a_name_and_may_be_run_again(start: Callable[[str], Kernel]) -> None:
+    first = start("/notes/one.ipynb")
+    first.run("%%claude\nMy name is Ada.")
+    first.run("%%claude -s other\nMy name is Bob.")
+    first.close()
+    second = start("/notes/one.ipynb")
+    ran = second.run("%claude_connect --last -s nobody")
+    assert "This notebook has no earlier conversation 'nobody'." in ran.stdout
+    assert "ready" in second.run("%claude_connect --last -s other").stdout
+    ran = second.run("%%claude -s other\nWho am I?")
+    assert ran.answers == ["You said: My name is Bob. / Who am I?"]
+    for said in ("", "I study whales. / "):
+        assert "ready" in second.run("%claude_connect --last").stdout
+        ran = second.run("%%claude\nI study whales.")
+        assert ran.answers == [f"You said: My name is Ada. / {said}I study whales."]
+
+
+def test_an_earlier_conversation_goes_on_with_other_options(
+    start: Callable[[str], Kernel],
+    api: Any,
+) -> None:
+    first = start("/notes/one.ipynb")
+    first.run("%%claude\nMy name is Ada.")
+    first.close()
+    second = start("/notes/one.ipynb")
+    connect = "%claude_connect --last --model claude-haiku-4-5 --tools none"
+    assert "claude-haiku-4-5" in second.run(connect).stdout
+    assert second.run("%%claude\nWho?").answers == ["You said: My name is Ada. / Who?"]
+    assert api.requests[-1].model == "claude-haiku-4-5"
+    assert "tools" not in api.requests[-1].body or not api.requests[-1].body["tools"]
+    ran = second.run(connect)
+    assert "open here already, as 'main'" in ran.stdout
+
+
 # -- configuration -------------------------------------------------------------------------------
 
 
