@@ -31,6 +31,7 @@ from .permission import Allow, Deny, PermissionAnswer, PermissionCallback, Permi
 from .pool import Pool
 from .records import Record
 from .registry import DEFAULT_MAX_LIVE, MAIN, SHORTEST_ID, SessionRegistry
+from .served import KERNEL_SERVER, Caller, Picture, ServedTool, ToolAnswer
 from .session import ClaudeSession
 from .state import SessionState, SessionStatus
 from .tools import ToolDefinition, wire_name
@@ -41,12 +42,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_MAX_LIVE",
+    "KERNEL_SERVER",
     "MAIN",
     "READING_TOOLS",
     "SHORTEST_ID",
     "TOOLS",
     "Allow",
     "BackgroundReply",
+    "Caller",
     "ClaudeSession",
     "Deny",
     "Effort",
@@ -59,11 +62,13 @@ __all__ = [
     "PermissionDenied",
     "PermissionMode",
     "PermissionRequest",
+    "Picture",
     "Pool",
     "Prompt",
     "Record",
     "RetryScheduled",
     "RoomAwaited",
+    "ServedTool",
     "SessionOptions",
     "SessionRegistry",
     "SessionState",
@@ -73,6 +78,7 @@ __all__ = [
     "ThinkingDelta",
     "ThinkingFinished",
     "Told",
+    "ToolAnswer",
     "ToolCallDelta",
     "ToolCallWithdrawn",
     "ToolCalled",

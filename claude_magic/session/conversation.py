@@ -41,6 +41,7 @@ from .loop import loop_thread
 from .observations import Answering, Began, Result, TaskEnded, TasksChanged, TokensSpent
 from .permission import Deny, checked, nobody_to_ask
 from .restarts import RestartBudget
+from .served import Caller
 from .state import TRANSITIONS, SessionState, SessionStatus
 from .watchdog import frozen
 
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from .events import Event
     from .observations import Observation
     from .options import SessionOptions
-    from .permission import PermissionAnswer, PermissionCallback, PermissionRequest
+    from .permission import PermissionAnswer, PermissionRequest
     from .place import Place
     from .pool import Pool
     from .sdk import Client
@@ -87,8 +88,8 @@ class Conversation:
         What the session was asked for.
     origin
         The earlier conversation to go on with, or to branch off; None begins a new one.
-    decide
-        Is asked whether a tool may run that does not run unasked; None denies.
+    caller
+        What whoever made the session does for it.
     pool
         Where the session finds room for its process; None for as many as there are sessions.
     """
@@ -97,12 +98,12 @@ class Conversation:
         self,
         options: SessionOptions,
         origin: Place | None = None,
-        decide: PermissionCallback | None = None,
+        caller: Caller | None = None,
         pool: Pool | None = None,
     ) -> None:
         self.options = options
         self._continuity = Continuity(options, origin)
-        self._callback = decide
+        self._caller = caller or Caller()
         self._pool = pool
         #: The latest snapshot. Any thread may read it: it is replaced, never changed.
         self.status = SessionStatus(
@@ -232,7 +233,7 @@ class Conversation:
                 sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
                 place = await self._continuity.find_place()
                 await self._recall()
-                client = sdk.Client(self._options_at(place), place, self._decide)
+                client = sdk.Client(self._options_at(place), place, self._decide, self._caller)
                 await client.connect()
             self._client = client
             self._background = Background()
@@ -628,18 +629,19 @@ class Conversation:
         """Have a tool call decided; whatever goes wrong denies it."""
         asking = self._asking
         turn = asking.turn if asking is not None and asking.answering else None
-        if self._callback is None:
+        decide = self._caller.decide
+        if decide is None:
             answer: PermissionAnswer = nobody_to_ask(request)
         else:
             if turn is not None:
                 turn.publish(PermissionAsked(request.name, request.arguments))
             try:
-                answer = checked(await _answer_of(self._callback(request)))
+                answer = checked(await _answer_of(decide(request)))
             except Exception as error:
                 _logger.exception("The permission callback raised; the tool is not run.")
                 answer = Deny(f"The question failed: {type(error).__name__}: {error}")
         if turn is not None and isinstance(answer, Deny):
-            asked = self._callback is not None
+            asked = decide is not None
             turn.publish(PermissionDenied(request.name, request.arguments, answer.reason, asked))
         return answer
 

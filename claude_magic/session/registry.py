@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from claude_magic.errors import OptionError, UsageError
 
@@ -15,11 +15,9 @@ from .options import SessionOptions
 from .place import Place
 from .pool import Pool
 from .records import Record, Records
+from .served import Caller
 from .session import ClaudeSession
 from .transcript import transcribed
-
-if TYPE_CHECKING:
-    from .permission import PermissionCallback
 
 #: The name of the kernel's own conversation.
 MAIN = "main"
@@ -47,8 +45,8 @@ class SessionRegistry:
         How many Claude Code processes there may be, from 1.
     notebook
         The notebook that the conversations belong to, by which they are found again later.
-    on_permission
-        Is asked whether a tool may run that does not run unasked; None denies.
+    caller
+        What the kernel does for its sessions while their turns go on; None for nothing.
 
     Attributes
     ----------
@@ -64,11 +62,11 @@ class SessionRegistry:
         *,
         max_live: int = DEFAULT_MAX_LIVE,
         notebook: str | None = None,
-        on_permission: PermissionCallback | None = None,
+        caller: Caller | None = None,
     ) -> None:
         self.options = (options or SessionOptions()).but(notebook=notebook)
         self._pool = Pool(max_live)
-        self._on_permission = on_permission
+        self._caller = caller or Caller()
         # Held while a name is given or taken away.
         self._lock = threading.Lock()
         self.main = NamedSession(self._make(self.options.but(name=MAIN)), self._make)
@@ -78,7 +76,9 @@ class SessionRegistry:
         return ClaudeSession(
             options,
             resume=resume,
-            on_permission=self._on_permission,
+            on_permission=self._caller.decide,
+            consent_for=self._caller.consent_for,
+            toolbox=self._caller.toolbox,
             pool=self._pool,
         )
 

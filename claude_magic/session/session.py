@@ -17,6 +17,7 @@ from .conversation import Conversation
 from .loop import loop_thread, running_loop_thread
 from .options import SessionOptions
 from .place import Place
+from .served import Caller
 from .transcript import check_session_id
 from .turn import Turn
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .events import TurnFinished
-    from .permission import PermissionCallback
+    from .permission import PermissionCallback, PermissionRequest
     from .pool import Pool
+    from .served import ServedTool
     from .state import SessionState, SessionStatus
     from .turn import Prompt, Told
 
@@ -60,6 +62,12 @@ class ClaudeSession:
     on_permission
         Is asked whether a tool may run that does not run unasked: called on the loop thread with a
         `PermissionRequest`, it returns an awaitable of `Allow` or `Deny` at once. None denies.
+    consent_for
+        Tells of every tool call whether it needs consent even where it would run unasked, such as
+        the reading of a certain file: called on the loop thread with a `PermissionRequest`, it
+        returns a bool at once. None leaves that to Claude Code.
+    toolbox
+        Tools that this process runs while the turn goes on.
     pool
         Where the session finds room for its process; None for a process whenever it wants one.
     **changes
@@ -77,23 +85,25 @@ class ClaudeSession:
     ...     print(session.ask("What is my name?").text)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each may be left out
         self,
         options: SessionOptions | None = None,
         *,
         resume: str | Place | None = None,
         on_permission: PermissionCallback | None = None,
+        consent_for: Callable[[PermissionRequest], bool] | None = None,
+        toolbox: Sequence[ServedTool] = (),
         pool: Pool | None = None,
         **changes: Any,
     ) -> None:
         options = _options(options, changes)
-        self._on_permission = on_permission
+        self._caller = Caller(on_permission, consent_for, tuple(toolbox))
         self._pool = pool
         self._process_id = os.getpid()
         # Known here before the loop thread has heard of the first turn.
         self._asked = False
         origin = Place.of(check_session_id(resume)) if isinstance(resume, str) else resume
-        self._conversation = Conversation(options, origin, on_permission, pool)
+        self._conversation = Conversation(options, origin, self._caller, pool)
         _open.add(self._conversation)
         # The finalizer must not hold the session, and the conversation does not.
         weakref.finalize(self, _close_unseen, self._conversation, self._process_id).atexit = False
@@ -116,7 +126,9 @@ class ClaudeSession:
         return type(self)(
             self.options,
             resume=self._mine().branch(),
-            on_permission=self._on_permission,
+            on_permission=self._caller.decide,
+            consent_for=self._caller.consent_for,
+            toolbox=self._caller.toolbox,
             pool=self._pool,
             **changes,
         )

@@ -25,7 +25,7 @@ from claude_magic.errors import ConnectionLostError, StartError
 from claude_magic.session.guard import prepare
 from claude_magic.session.permission import Allow, PermissionRequest
 
-from .request import client_hooks, client_servers, request_variables
+from .request import client_servers, kernel_servers, request_variables, tool_hooks
 from .translator import Translator
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from claude_magic.session.options import SessionOptions
     from claude_magic.session.permission import PermissionCallback
     from claude_magic.session.place import Place
+    from claude_magic.session.served import Caller, ServedTool
     from claude_magic.session.turn import Prompt, Told
 
 #: A line of Claude Code's output may be this long. The SDK's own limit of 1 MiB ends the session at
@@ -68,6 +69,8 @@ class Client:
         The conversation, and where in it to go on.
     decide
         Is asked whether a tool may run that does not run unasked; must not raise.
+    caller
+        What whoever made the session does for it.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Client:
         options: SessionOptions,
         place: Place,
         decide: PermissionCallback,
+        caller: Caller,
     ) -> None:
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._decide = decide
@@ -82,7 +86,7 @@ class Client:
         goes_on = place.resumes is not None and not place.branches
         self._launch = prepare(
             claude_program(),
-            {**options.environment, **request_variables(options)},
+            {**options.environment, **request_variables(options, caller.toolbox)},
             place.session_id,
         )
         self._client = ClaudeSDKClient(
@@ -100,8 +104,11 @@ class Client:
                 tools=list(options.tools),
                 permission_mode=options.permission_mode,
                 can_use_tool=self._may_run,
-                mcp_servers=client_servers(options.client_tools),
-                hooks=client_hooks(options.client_tools),
+                mcp_servers={
+                    **client_servers(options.client_tools),
+                    **kernel_servers(caller.toolbox),
+                },
+                hooks=tool_hooks(options.client_tools, caller.consent_for),
                 thinking=cast("ThinkingConfig | None", options.thinking),
                 output_format=(
                     {"type": "json_schema", "schema": dict(options.output_schema)}
@@ -116,7 +123,7 @@ class Client:
                 include_partial_messages=True,
                 max_buffer_size=MAX_LINE_BYTES,
                 stderr=self._stderr.append,
-                extra_args=_extra_arguments(options),
+                extra_args=_extra_arguments(options, caller.toolbox),
                 cli_path=self._launch.program,
                 env=dict(self._launch.environment),
             ),
@@ -275,13 +282,17 @@ class Client:
         return PermissionResultDeny(message=answer.reason, interrupt=answer.stop)
 
 
-def _extra_arguments(options: SessionOptions) -> dict[str, str | None]:
+def _extra_arguments(
+    options: SessionOptions,
+    toolbox: Sequence[ServedTool],
+) -> dict[str, str | None]:
     """Return the arguments for Claude Code that the SDK has no option for."""
     arguments: dict[str, str | None] = {}
-    if options.allowed_tools:
+    allowed = [*options.allowed_tools, *(tool.wire_name for tool in toolbox if tool.looks_only)]
+    if allowed:
         # The SDK's own option warns, into whichever cell runs, that a tool which is allowed
         # beforehand is not asked for; that is what it is there for.
-        arguments["allowedTools"] = ",".join(options.allowed_tools)
+        arguments["allowedTools"] = ",".join(allowed)
     if not options.keep_transcript:
         arguments["no-session-persistence"] = None
     return arguments

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from claude_agent_sdk import HookMatcher, SdkMcpTool, create_sdk_mcp_server
+from claude_agent_sdk import HookMatcher, SdkMcpTool, ToolAnnotations, create_sdk_mcp_server
 
 from claude_magic.errors import OptionError
-from claude_magic.session.tools import CLIENT_SERVER, wire_name
+from claude_magic.session.permission import PermissionRequest
+from claude_magic.session.served import KERNEL_SERVER, ToolAnswer
+from claude_magic.session.tools import CLIENT_SERVER, own_name, wire_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from claude_agent_sdk.types import (
+        HookCallback,
         HookContext,
         HookEvent,
         HookInput,
@@ -23,7 +28,10 @@ if TYPE_CHECKING:
     )
 
     from claude_magic.session.options import SessionOptions
+    from claude_magic.session.served import ServedTool
     from claude_magic.session.tools import ToolDefinition
+
+_logger = logging.getLogger(__name__)
 
 _EXTRA_BODY = "CLAUDE_CODE_EXTRA_BODY"
 
@@ -32,7 +40,10 @@ _EXTRA_BODY = "CLAUDE_CODE_EXTRA_BODY"
 _HOOK_TIMEOUT_S = 3600.0
 
 
-def request_variables(options: SessionOptions) -> dict[str, str]:
+def request_variables(
+    options: SessionOptions,
+    toolbox: Sequence[ServedTool] = (),
+) -> dict[str, str]:
     """Return the variables by which Claude Code is told what goes into its requests.
 
     Raises
@@ -47,7 +58,7 @@ def request_variables(options: SessionOptions) -> dict[str, str]:
         variables["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(options.max_tokens)
     if options.max_retries is not None:
         variables["CLAUDE_CODE_MAX_RETRIES"] = str(options.max_retries)
-    if options.client_tools or options.output_schema is not None:
+    if options.client_tools or toolbox or options.output_schema is not None:
         # Otherwise the model must look for a tool before it can call it.
         variables["ENABLE_TOOL_SEARCH"] = "false"
     return variables
@@ -76,22 +87,85 @@ def client_servers(tools: Sequence[ToolDefinition]) -> dict[str, McpServerConfig
     return {CLIENT_SERVER: create_sdk_mcp_server(CLIENT_SERVER, tools=known)}
 
 
+def kernel_servers(toolbox: Sequence[ServedTool]) -> dict[str, McpServerConfig]:
+    """Return the server by which Claude Code runs the tools of this process."""
+    if not toolbox:
+        return {}
+    return {KERNEL_SERVER: create_sdk_mcp_server(KERNEL_SERVER, tools=list(map(_served, toolbox)))}
+
+
+def _served(tool: ServedTool) -> SdkMcpTool[Any]:
+    async def run(arguments: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = await tool.run(arguments)
+        except Exception as error:
+            _logger.exception("A tool of this process raised.")
+            answer = ToolAnswer(f"The tool failed: {type(error).__name__}: {error}", is_error=True)
+        content: list[dict[str, Any]] = [{"type": "text", "text": answer.text}]
+        for picture in answer.pictures:
+            data = base64.b64encode(picture.data).decode()
+            content.append({"type": "image", "data": data, "mimeType": picture.media_type})
+        return {"content": content, "is_error": answer.is_error}
+
+    known = tool.definition
+    return SdkMcpTool(
+        known.name,
+        known.description,
+        dict(known.input_schema),
+        run,
+        # Claude Code runs such tools at once, and others one after another.
+        ToolAnnotations(readOnlyHint=tool.looks_only),
+    )
+
+
 async def _run_nothing(_arguments: dict[str, Any]) -> dict[str, Any]:
     text = "This tool is run by the caller, and was not run."
     return {"content": [{"type": "text", "text": text}], "is_error": True}
 
 
-def client_hooks(tools: Sequence[ToolDefinition]) -> dict[HookEvent, list[HookMatcher]] | None:
-    """Return the hook that ends a turn with the calls of the caller's tools."""
-    if not tools:
+def tool_hooks(
+    tools: Sequence[ToolDefinition],
+    consent_for: Callable[[PermissionRequest], bool] | None,
+) -> dict[HookEvent, list[HookMatcher]] | None:
+    """Return the hooks that see a tool call before it runs.
+
+    One ends a turn with the calls of the caller's tools. The other has Claude Code ask for what
+    needs consent, whatever its permission mode and its rules would let run.
+    """
+    hooks: list[tuple[str | None, HookCallback]] = []
+    if tools:
+        hooks.append((wire_name(".*"), _defer))
+    if consent_for is not None:
+        hooks.append((None, _asking_first(consent_for)))
+    if not hooks:
         return None
-    matcher = HookMatcher(
-        matcher=wire_name(".*"),
-        hooks=[_defer],
-        timeout=_HOOK_TIMEOUT_S,
-        on_failure="block",
-    )
-    return {"PreToolUse": [matcher]}
+    return {
+        "PreToolUse": [
+            HookMatcher(matcher, [hook], timeout=_HOOK_TIMEOUT_S, on_failure="block")
+            for matcher, hook in hooks
+        ],
+    }
+
+
+def _asking_first(consent_for: Callable[[PermissionRequest], bool]) -> HookCallback:
+    async def ask_first(call: HookInput, _id: str | None, _context: HookContext) -> HookJSONOutput:
+        name, arguments = str(call.get("tool_name")), call.get("tool_input")
+        if own_name(name) is not None:
+            return {}  # the caller runs it, or not
+        if not isinstance(arguments, dict):
+            arguments = {}
+        try:
+            needed = consent_for(PermissionRequest(name, arguments))
+        except Exception:
+            _logger.exception("Whether a tool needs consent could not be found out; it is asked.")
+            needed = True
+        if not needed:
+            return {}
+        return {
+            "hookSpecificOutput": {"hookEventName": "PreToolUse", "permissionDecision": "ask"},
+        }
+
+    return ask_first
 
 
 async def _defer(_call: HookInput, _id: str | None, _context: HookContext) -> HookJSONOutput:
