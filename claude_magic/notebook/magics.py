@@ -26,6 +26,7 @@ from claude_magic.session import (
 
 from .arguments import parse_options, split, variable_name
 from .configuration import FIELDS, Configuration
+from .desk import Desk
 from .failure import brief_failures
 from .front_end import FrontEnd, front_end, notebook_path
 from .pump import pump
@@ -73,6 +74,7 @@ class ClaudeMagics(Configuration, Magics):
             max_live=self.max_live_sessions,
             notebook=notebook_path(shell),
         )
+        self._desk = Desk()
         self._demo: Demo | None = None
         self._panels: dict[str, StatusPanel] = {}
         # What --last has found, by name.
@@ -110,7 +112,7 @@ class ClaudeMagics(Configuration, Magics):
             If there is no complete answer.
         """
         session = session or self.session
-        reply = Reply.of(pump(session, prompt, self._renderer(session)))
+        reply = Reply.of(pump(session, prompt, self._renderer(session), self._desk))
         if output is not None:
             self.shell.push({output: reply})
         return reply

@@ -7,17 +7,22 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from claude_magic.errors import TurnInterruptedError
 from claude_magic.session import TurnFailed, TurnFinished
 
+from .desk import Job
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from claude_magic.session import ClaudeSession, Event
+    from claude_magic.session import ClaudeSession, Event, Prompt, SessionOptions
 
+    from .desk import Desk
     from .renderers import Renderer
+
+    _Arrival: TypeAlias = "Event | _Interrupt | Job[Any]"
 
 #: On Windows nothing interrupts a wait, so it must end by itself now and then, in seconds.
 WAKE_EVERY_S = 0.2 if sys.platform == "win32" else None
@@ -27,11 +32,18 @@ class _Interrupt:
     """What the signal handler puts among the events."""
 
 
-def pump(session: ClaudeSession, prompt: str, renderer: Renderer) -> TurnFinished:
+def pump(
+    session: ClaudeSession,
+    prompt: Prompt,
+    renderer: Renderer,
+    desk: Desk,
+    options: SessionOptions | None = None,
+) -> TurnFinished:
     """Send a prompt and show what comes of it in the running cell until the turn ends.
 
-    The first interrupt of the kernel stops the turn and waits for its end, so that what was said
-    stays in the conversation; the second one does not wait. Main thread only.
+    Work that is laid on the desk meanwhile is done in between. The first interrupt of the kernel
+    stops the turn and waits for its end, so that what was said stays in the conversation; the
+    second one does not wait. Main thread only.
 
     Raises
     ------
@@ -43,14 +55,19 @@ def pump(session: ClaudeSession, prompt: str, renderer: Renderer) -> TurnFinishe
     """
     # SimpleQueue is the one queue that a signal handler may put into: it takes no lock that the
     # interrupted code could be holding.
-    arrivals: queue.SimpleQueue[Event | _Interrupt] = queue.SimpleQueue()
+    arrivals: queue.SimpleQueue[_Arrival] = queue.SimpleQueue()
     interrupts = 0
-    with _interrupts_into(arrivals):
-        turn = session.send(prompt)
+    with _interrupts_into(arrivals), desk.attended(arrivals.put):
+        turn = session.send(prompt, options=options)
         turn.subscribe(arrivals.put)
         try:
             while True:
                 event = _next(arrivals, renderer)
+                if isinstance(event, Job):
+                    renderer.refresh()
+                    if not event.perform():
+                        continue
+                    event = _Interrupt()
                 if isinstance(event, _Interrupt):
                     interrupts += 1
                     turn.interrupt()
@@ -70,10 +87,7 @@ def pump(session: ClaudeSession, prompt: str, renderer: Renderer) -> TurnFinishe
                 turn.interrupt()
 
 
-def _next(
-    arrivals: queue.SimpleQueue[Event | _Interrupt],
-    renderer: Renderer,
-) -> Event | _Interrupt:
+def _next(arrivals: queue.SimpleQueue[_Arrival], renderer: Renderer) -> _Arrival:
     """Wait for what comes next, and keep the renderer up to date meanwhile."""
     while True:
         due_s = renderer.due_s
@@ -88,7 +102,7 @@ def _next(
 
 
 @contextmanager
-def _interrupts_into(arrivals: queue.SimpleQueue[Event | _Interrupt]) -> Iterator[None]:
+def _interrupts_into(arrivals: queue.SimpleQueue[_Arrival]) -> Iterator[None]:
     """Turn SIGINT into an arrival for as long as the cell runs."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set handlers, and only it is interrupted
