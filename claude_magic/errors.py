@@ -11,11 +11,13 @@
     │   ├── ConnectionLostError    the process ended in the middle of a turn
     │   ├── RestartLimitError      the process ended too often to be started again
     │   ├── SessionHeldError       the conversation is open in another kernel
+    │   ├── NobodyWaitsError       no cell waits for Claude, so nothing can be done in the kernel
     │   └── SessionClosedError     the session was closed, or belongs to another process
     ├── TurnError              one prompt got no complete answer; the session lives on
     │   ├── TurnInterruptedError   the reader stopped it
     │   ├── TurnTimeoutError       it took longer than the options allow
     │   ├── TurnLimitError         a limit of turns or budget that the options set was reached
+    │   ├── AnswerError            it has an answer, which is not what was asked for
     │   └── ApiError               the Messages API refused; ``status`` tells how
     │       ├── AuthenticationError    401, 403: the credential was not accepted
     │       ├── RateLimitError         429
@@ -161,6 +163,13 @@ class SessionClosedError(SessionError):
     """The session was closed, or belongs to another process."""
 
 
+class NobodyWaitsError(SessionError):
+    """No cell waits for Claude, so that the main thread belongs to somebody else."""
+
+    def __init__(self) -> None:
+        super().__init__("No cell waits for Claude now, so nothing can be done in the kernel.")
+
+
 class TurnError(ClaudeMagicError):
     """One prompt got no complete answer; the session lives on.
 
@@ -175,6 +184,21 @@ class TurnError(ClaudeMagicError):
     def __init__(self, message: str, partial_text: str = "") -> None:
         super().__init__(message)
         self.partial_text = partial_text
+
+
+class AnswerError(TurnError):
+    """The answer is there and is not what was asked for: no JSON, or not of the schema.
+
+    Parameters
+    ----------
+    reason
+        What is wrong with it, as a sentence.
+    text
+        The answer.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(f"{reason} The answer stays in the conversation; ask for it again.", text)
 
 
 class TurnInterruptedError(TurnError):

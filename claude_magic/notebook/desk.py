@@ -9,19 +9,12 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from claude_magic.errors import SessionError
+from claude_magic.errors import NobodyWaitsError, SessionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
-
-
-class NobodyWaitsError(SessionError):
-    """No cell waits for Claude, so that the main thread belongs to somebody else."""
-
-    def __init__(self) -> None:
-        super().__init__("No cell waits for Claude now, so nothing can be done in the kernel.")
 
 
 class Job(Generic[T]):

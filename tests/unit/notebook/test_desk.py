@@ -4,16 +4,16 @@ import asyncio
 import queue
 import signal
 import threading
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claude_magic.errors import SessionError
-from claude_magic.notebook.desk import Desk, Job, NobodyWaitsError
+from claude_magic.errors import NobodyWaitsError, SessionError
+from claude_magic.notebook.desk import Desk, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
 SOON_S = 10.0
 
@@ -29,7 +29,13 @@ class Elsewhere:
     def ask(self, desk: Desk, work: Callable[[], Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(desk.perform(work), self.loop)
 
+    async def _finish(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others)
+
     def end(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._finish(), self.loop).result(SOON_S)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(SOON_S)
         self.loop.close()
@@ -99,14 +105,14 @@ def test_the_innermost_cell_takes_the_work(elsewhere: Elsewhere) -> None:
 
 def test_work_taken_back_before_it_begins_is_not_done(elsewhere: Elsewhere) -> None:
     done: list[int] = []
+    taken_back = threading.Event()
     desk, jobs = Desk(), queue.SimpleQueue[Job[Any]]()
     with desk.attended(jobs.put):
         result = elsewhere.ask(desk, lambda: done.append(1))
         job = jobs.get(timeout=SOON_S)
+        job.outcome.add_done_callback(lambda _: taken_back.set())
         result.cancel()
-        withdrawn: Future[None] = Future()
-        elsewhere.loop.call_soon_threadsafe(lambda: withdrawn.set_result(None))
-        withdrawn.result(SOON_S)
+        assert taken_back.wait(SOON_S)
         assert job.perform() is False
     assert done == []
 
