@@ -206,7 +206,7 @@ class Turn:
         ClaudeMagicError
             If the turn failed or was interrupted.
         """
-        for event in self:
+        for event in self._follow(_ends):
             if isinstance(event, TurnFinished):
                 return event
         raise SessionError("The turn ended without a result.")
@@ -219,15 +219,22 @@ class Turn:
         ClaudeMagicError
             If the turn failed or was interrupted.
         """
-        async for event in self:
+        async for event in self._afollow(_ends):
             if isinstance(event, TurnFinished):
                 return event
         raise SessionError("The turn ended without a result.")
 
     def __iter__(self) -> Iterator[Event]:
+        return self._follow(_any)
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._afollow(_any)
+
+    def _follow(self, wanted: Callable[[Event], bool]) -> Iterator[Event]:
+        """Yield events as they come; what is not wanted wakes nobody."""
         # A KeyboardInterrupt can break SimpleQueue.get and nothing of it needs a lock.
         arrivals: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.subscribe(arrivals.put)
+        self.subscribe(lambda event: arrivals.put(event) if wanted(event) else None)
         try:
             while True:
                 event = arrivals.get()
@@ -240,11 +247,13 @@ class Turn:
             if not self.settled:
                 self.interrupt()
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    async def _afollow(self, wanted: Callable[[Event], bool]) -> AsyncIterator[Event]:
         loop = asyncio.get_running_loop()
         arrivals: asyncio.Queue[Event] = asyncio.Queue()
 
         def forward(event: Event) -> None:
+            if not wanted(event):
+                return
             with suppress(RuntimeError):  # the loop was closed with the turn still under way
                 loop.call_soon_threadsafe(arrivals.put_nowait, event)
 
@@ -260,3 +269,11 @@ class Turn:
         finally:
             if not self.settled:
                 self.interrupt()
+
+
+def _any(_event: Event) -> bool:
+    return True
+
+
+def _ends(event: Event) -> bool:
+    return isinstance(event, (TurnFinished, TurnFailed))
