@@ -255,7 +255,7 @@ def _glob_matches(pattern: list[str], parts: tuple[str, ...]) -> bool:
             if at == len(pattern):
                 continue
             if pattern[at] == "**":
-                following |= {at, at + 1} if at + 1 == len(pattern) else {at}
+                following |= {at, at + 1}
             elif fnmatchcase(part, pattern[at]):
                 following.add(at + 1)
         reached = following

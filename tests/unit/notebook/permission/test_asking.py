@@ -53,7 +53,7 @@ def test_an_answer_is_a_choice(answer: str, choice: Choice, reason: str) -> None
 
 
 @pytest.mark.parametrize(
-    "answer", ["yn", "ye", "sure", "ok", "1", "nothing", "y n", "y;", "ｙ", "да"]
+    "answer", ["yn", "ye", "sure", "ok", "1", "nothing", "y n", "y;", "\uff59", "да"]
 )
 def test_nothing_but_a_clear_yes_allows(answer: str) -> None:
     person = Person(answer, "s")

@@ -134,6 +134,14 @@ def test_a_working_directory_that_is_a_link_is_as_good(cwd: Path, tmp_path: Path
     assert not needs_consent(_act(link, "Grep", pattern="a"), link)
 
 
+def test_a_secret_may_be_a_link_and_may_have_a_link_to_it(cwd: Path) -> None:
+    (cwd / ".env").symlink_to("src/a.py")
+    (cwd / "id_rsa").write_text("")
+    (cwd / "notes.txt").symlink_to("id_rsa")
+    for path in (".env", "notes.txt"):
+        assert needs_consent(_act(cwd, "Read", file_path=path), cwd)
+
+
 def test_a_grep_that_would_read_secrets_is_asked(cwd: Path) -> None:
     request = PermissionRequest("Grep", {"pattern": "a"})
     assert needs_consent(Action(Kind.READ, str(cwd), request, (cwd,), (cwd,), is_tree=True), cwd)
