@@ -123,7 +123,7 @@ def failure(error: BaseException) -> str:
     """Return an error's type and message in a line, even where its message fails too."""
     try:
         message = plain(str(error))
-    except Exception:  # noqa: BLE001 - what matters is the first error
+    except BaseException:  # noqa: BLE001 - what matters is the first error
         message = ""
     told = " ".join(message[:2000].split())
     return cut(f"{type_name(error)}: {told}" if told else type_name(error), 300)

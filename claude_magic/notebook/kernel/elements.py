@@ -159,7 +159,7 @@ def _other(value: Any, limit: int) -> str:
         return f"<function {value.__qualname__}>"
     try:
         text = plain(repr(value))
-    except Exception as error:  # noqa: BLE001 - the other elements are worth showing
+    except BaseException as error:  # noqa: BLE001 - the other elements are worth showing
         return f"<its repr raised {failure(error)}>"
     return cut(" ".join(text.split()) if len(text) < _LONGEST else text, limit)
 

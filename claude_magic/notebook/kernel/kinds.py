@@ -136,7 +136,9 @@ def shape(value: object) -> str | None:
     try:
         sides: Any = getattr(value, "size" if found[0] is Kind.IMAGE else "shape", ())
         return " × ".join(str(int(side)) for side in sides or ()) or None
-    except Exception:  # noqa: BLE001 - whatever the object makes of its shape
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - whatever a subclass makes of its shape
         return None
 
 
@@ -151,7 +153,9 @@ def size(value: object) -> str | None:
             return human_bytes(int(value.estimated_size()))  # type: ignore[attr-defined]
         if found and found[0] is Kind.ARRAY:
             return human_bytes(int(value.nbytes))  # type: ignore[attr-defined]
-    except Exception:  # noqa: BLE001 - an old version, or a subclass that has it otherwise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - an old version, or a subclass that has it otherwise
         return None
     return None
 

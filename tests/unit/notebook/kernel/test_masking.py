@@ -116,7 +116,10 @@ def test_the_value_of_a_secret_name_is_gone_however_it_is_written(
     ("text", "masked"),
     [
         ('password = "hunter2"', f'password = "{MASK}"'),
-        ("User(name='bob', password='it\\'s', age=3)", f"User(name='bob', password='{MASK}', age=3)"),
+        (
+            "User(name='bob', password='it\\'s', age=3)",
+            f"User(name='bob', password='{MASK}', age=3)",
+        ),
         ('{"token": "a", "user": "bob"}', f'{{"token": "{MASK}", "user": "bob"}}'),
         ("PASSWORD=hunter2 PORT=8", f"PASSWORD={MASK} PORT=8"),
         ("Server=x;Password=a!b;Port=1", f"Server=x;Password={MASK};Port=1"),

@@ -13,7 +13,14 @@ from claude_magic.notebook.kernel.masking import is_secret
         *("bearer", "dsn", "cookie", "session_key", "apiKey", "APIKey", "API_KEY", "X-Api-Key"),
         *("DB_PASSWORD", "dbPassword", "password2", "PGPASSWORD", "openai_key", "accessToken"),
         *("aws_secret_access_key", "GITHUB_TOKEN", "hf_token", "client_secret", "passphrase"),
-        *("access_tokens", "db_pass", "session_cookie", "connection_string", "api key", "passwords"),
+        *(
+            "access_tokens",
+            "db_pass",
+            "session_cookie",
+            "connection_string",
+            "api key",
+            "passwords",
+        ),
         'config["password"]',
     ],
 )
@@ -26,7 +33,15 @@ def test_a_name_that_suggests_a_secret_is_one(name: str) -> None:
     [
         *("", "x", "df", "keyboard", "monkey", "tokenizer", "n_tokens", "author", "authors"),
         *("secretary", "key", "keys", "primary_key", "sort_key", "public_key", "cookies_eaten"),
-        *("tokens", "max_tokens", "token_count", "token_ids", "eos_token", "first_pass", "low_pass"),
+        *(
+            "tokens",
+            "max_tokens",
+            "token_count",
+            "token_ids",
+            "eos_token",
+            "first_pass",
+            "low_pass",
+        ),
         *("compass", "pass_rate", "bypass", "passenger", "turkey", "hockey", "password_length"),
         *("has_password", "token_url", "authority", "_", "42"),
     ],
