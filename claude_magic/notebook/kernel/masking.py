@@ -7,6 +7,7 @@ nothing passes. In doubt a value that stands next to a secret's name is masked.
 from __future__ import annotations
 
 import re
+import string
 
 from .named_values import MASK, NamedValues
 from .secret_names import is_secret
@@ -51,38 +52,30 @@ _SHAPE = re.compile(
     re.VERBOSE,
 )
 
-_KEY_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\w-]*")
+_KEY_MARK = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 #: What a key's lines consist of, with the escapes that a repr makes of line ends.
 _KEY_BODY = re.compile(r"[A-Za-z0-9+/=\s\\]*")
+_BODY_CHARACTERS = f"{string.ascii_letters}{string.digits}+/=\\{string.whitespace}"
 
 
 def _mask_private_keys(text: str) -> str:
     """Mask private key blocks, and halves of them where a text was cut."""
-    if "PRIVATE KEY" not in text:
-        return text
     masked = []
     at = 0
-    end = _KEY_END.search(text)
-    while begin := _KEY_BEGIN.search(text, at):
-        while end and end.start() < begin.end():
-            end = _KEY_END.search(text, end.end())
-        stop = end.end() if end else _body_end(text, begin.end())
-        masked += [text[at : begin.start()], MASK]
-        at = stop
-    rest = text[at:]
-    # The end of a key whose beginning was cut off.
-    while half := _KEY_END.search(rest):
-        before = rest[: half.start()]
-        body = len(before) - len(before.rstrip(_BODY_CHARACTERS))
-        masked += [before[: len(before) - body], MASK]
-        rest = rest[half.end() :]
-    return "".join([*masked, rest])
-
-
-_BODY_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\\ \t\r\n"
-
-
-def _body_end(text: str, at: int) -> int:
-    body = _KEY_BODY.match(text, at)
-    return body.end() if body else at
+    begun: list[re.Match[str]] = []
+    for mark in _KEY_MARK.finditer(text):
+        if mark[1] == "BEGIN":
+            begun.append(mark)
+            continue
+        if begun:
+            start = begun[0].start()
+        else:  # the beginning was cut off
+            start = at + len(text[at : mark.start()].rstrip(_BODY_CHARACTERS))
+        masked += [text[at:start], MASK]
+        at = mark.end()
+        begun.clear()
+    for mark in begun:  # the end was cut off
+        body = _KEY_BODY.match(text, mark.end())
+        masked += [text[at : mark.start()], MASK]
+        at = body.end() if body else mark.end()
+    return "".join([*masked, text[at:]])

@@ -77,7 +77,7 @@ def test_what_is_not_the_users_data_is_left_out() -> None:
 def test_it_keeps_no_object_alive() -> None:
     digest = Digest()
     thing, array = Thing(), np.zeros(3)
-    gone = [weakref.ref(thing), weakref.ref(array)]
+    gone: list[weakref.ref[Any]] = [weakref.ref(thing), weakref.ref(array)]
     digest.update({"thing": thing, "array": array, "kept": [thing]})
     del thing, array
     gc.collect()

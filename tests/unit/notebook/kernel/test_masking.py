@@ -34,8 +34,8 @@ SHAPES: list[tuple[str, st.SearchStrategy[str]]] = [
     ("sk_live_", _of(24, 40)),
     ("rk_live_", _of(24, 40)),
     ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.", _of(43, 43, LETTERS + "-_")),
-    ("Authorization: Bearer ", _of(8, 60, LETTERS)),
-    ("Authorization: Basic ", _of(8, 60, LETTERS)),
+    ("Authorization: Bearer ", _of(12, 60, LETTERS)),
+    ("Authorization: Basic ", _of(12, 60, LETTERS)),
     ("aws_secret_access_key = ", _of(40, 40, LETTERS + "/+")),
     ("postgres://bob:", _of(8, 30, LETTERS + "!$%^*-_.,").map(lambda text: text + "x@host/db")),
 ]
@@ -80,6 +80,7 @@ PIECES = st.sampled_from(
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join)))
 @settings(max_examples=600, deadline=None)
 @example("token=f(a)b 'password: ' x")
+@example("-----END PRIVATE KEY----------BEGIN PRIVATE KEY-----")
 @example("AKIA" + "A" * 16 + "hf_" + "a" * 30)
 def test_masking_never_raises_and_twice_is_as_good_as_once(text: str) -> None:
     masked = mask(text)
