@@ -1,0 +1,215 @@
+"""Masks the values that stand behind secret names in a text."""
+
+from __future__ import annotations
+
+import re
+
+from .secret_names import is_secret
+
+#: What stands in a secret's place.
+MASK = "•••"
+
+_NAME = re.compile(
+    r"""(?<![\w-])
+    (?P<name>(?:(?:api|access|private|secret|session|account|encryption|signing)[ ](?=key))?
+      (?=[\w-]*?(?:p(?:ass|w|swd?|hrase)|secret|token|key|cred|auth|bearer|dsn|cookie|jwt|otp|csrf
+        |xsrf|conn|mnemonic|kennwort))
+      [\w-]+)(?![\w-])
+    (?P<close>\\{0,4}["'`]?\]?)
+    (?P<separator>[ \t]{0,40}(?:[!+:]?={1,3}>?|:(?!:|//)|,)[ \t]{0,40}|[ \t]{1,8})""",
+    re.VERBOSE | re.IGNORECASE,
+)
+#: Behind these a name is spoken of, and a colon is no assignment: ``if not token: return``.
+_STATEMENT = re.compile(r"\b(?:if|elif|while|not|and|or|in|is|lambda|except|class|as)\s+[\w.]*\Z")
+_QUOTE = re.compile(r"""[rRbBuUfF]{0,2}(?P<quote>"{3}|'{3}|\\{1,4}["']|["'`])""")
+_QUOTED = {
+    '"': re.compile(r'[^"\\\n]*(?:\\.[^"\\\n]*)*"'),
+    "'": re.compile(r"[^'\\\n]*(?:\\.[^'\\\n]*)*'"),
+    "`": re.compile(r"[^`\\\n]*(?:\\.[^`\\\n]*)*`"),
+}
+#: Where pprint breaks a long string into several.
+_CONTINUED = re.compile(r"""\n[ \t]+[bB]?(?=["'])""")
+_SCHEME = re.compile(r"(?:Basic|Bearer|Digest|Token|Negotiate|ApiKey)[ \t]+", re.IGNORECASE)
+#: A comma, a quote or a closing bracket belongs to a bare value if more of it seems to follow.
+_BARE = re.compile(
+    r"""(?:[^\s,;&"'`()\[\]{}>]
+    |,(?![\s"'`\d(\[{]|[\w-]{1,60}["']?[ ]?[=:]|$)
+    |[)\]}>](?=[^\s,;.:&"'`()\[\]{}>])
+    |["'](?=\w))+""",
+    re.VERBOSE,
+)
+_LINE = re.compile(r"[^\n]*")
+_COOKIES = re.compile(r"""[^\n"'`]*""")
+_BRACKET = re.compile(
+    r"""(?P<open>[(\[{])|(?P<close>[)\]}])
+    |"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'""",
+    re.VERBOSE,
+)
+#: What stands where a value is expected and tells nothing: types, empty values, look-ups by name.
+_TELLS_NOTHING = re.compile(
+    r"""(?:None|null|nil|undefined|NaN|nan|<NA>|True|False|true|false|\.\.\.|…
+    |str|bytes|int|float|bool|dict|list|tuple|set|object|string|number|Any|SecretStr
+    |(?:typing\.)?(?:Optional|Union|list|dict|tuple|set)\[[\w., |]{0,99}\]
+    |(?:os\.)?environ\[["']\w{1,99}["']\]
+    |(?:os\.)?(?:environ\.get|getenv)\(["']\w{1,99}["']\)
+    |(?:getpass\.)?getpass\((?:["'][^"'\n]{0,99}["'])?\))""",
+    re.VERBOSE,
+)
+_THEN_ASSIGNED = re.compile(r"(?:[ \t]*\|[ \t]*[\w.]{1,60}){0,3}[ \t]*=(?!=)[ \t]*")
+
+
+class NamedValues:
+    """One text whose values behind secret names are to be masked.
+
+    Parameters
+    ----------
+    text
+        Anything: code, reprs, JSON, headers, command lines, prose.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        # Where brackets close that were looked through in vain for the end of another one, so that
+        # a text of nothing but opening brackets is not looked through from each of them.
+        self._closings: dict[int, int | None] = {}
+        self._budget = 8 * len(text) + 10_000
+
+    def masked(self) -> str:
+        """Return the text with `MASK` in place of those values. Any thread may call."""
+        text = self._text
+        parts = []
+        done = at = 0
+        while named := _NAME.search(text, at):
+            at = named.end()
+            if not self._has_value(named):
+                continue
+            at, shown = self._value(named, at)
+            parts += [text[done : named.end()], shown]
+            done = at
+            assigned = ":" in named["separator"] and _THEN_ASSIGNED.match(text, at)
+            if assigned:  # what was masked or passed over was an annotation
+                at, shown = self._value(named, assigned.end())
+                parts += [assigned[0], shown]
+                done = at
+        return "".join([*parts, text[done:]])
+
+    def _has_value(self, named: re.Match[str]) -> bool:
+        text, name, separator = self._text, named["name"][-200:], named["separator"]
+        if not is_secret(name):
+            return False
+        sign = separator.strip()
+        following = text[named.end() : named.end() + 1]
+        before = text[max(0, named.start() - 60) : named.start()]
+        if not sign:  # --password hunter2
+            return name.startswith("-") and not named["close"] and following != "-"
+        if sign == ",":  # ("password", "hunter2") and ["--password", "hunter2"]
+            quoted = named["close"][-1:] in {'"', "'"} and following in {'"', "'"}
+            return quoted and (name.startswith("-") or before[:-1].rstrip().endswith("("))
+        return not (sign == ":" and not named["close"] and _STATEMENT.search(before))
+
+    def _value(self, named: re.Match[str], at: int) -> tuple[int, str]:
+        """Return where the value ends that begins at a place, and what to show in its stead."""
+        text = self._text
+        if quote := _QUOTE.match(text, at):
+            if self._closes(named, quote):
+                return at, ""
+            return self._quoted(quote)
+        if text[at : at + 1] in {"(", "[", "{"}:
+            return self._bracketed(named, at)
+        if "cookie" in named["name"].lower() and named["separator"].strip() == ":":
+            end = _until(_COOKIES, text, at)
+            if end > at and not _TELLS_NOTHING.match(text, at):
+                return end, MASK
+        return self._bare(named, at)
+
+    def _bracketed(self, named: re.Match[str], at: int) -> tuple[int, str]:
+        text, end = self._text, self._closing(at)
+        if end is None:
+            return _until(_LINE, text, at), MASK
+        inner = text[at + 1 : end - 1].strip()
+        if not inner or _same_name(named["name"], inner):  # f"token: {token}"
+            return end, text[at:end]
+        return end, f"{text[at]}{MASK}{text[end - 1]}"
+
+    def _bare(self, named: re.Match[str], at: int) -> tuple[int, str]:
+        text = self._text
+        scheme = _SCHEME.match(text, at)
+        start = at = scheme.end() if scheme else at
+        while True:
+            end = _until(_BARE, text, at)
+            if end > start and text[end : end + 1] in {"(", "[", "{"}:
+                end = self._closing(end) or end
+            if end == at:
+                break
+            at = end
+        value = text[start:at]
+        if not value or _TELLS_NOTHING.fullmatch(value) or _same_name(named["name"], value):
+            shown = value
+        else:
+            shown = MASK
+        return at, (scheme[0] if scheme else "") + shown
+
+    def _closes(self, named: re.Match[str], quote: re.Match[str]) -> bool:
+        """Tell whether a quote ends the string that the name stands in: ``input("Password: ")``."""
+        mark = quote["quote"]
+        if named["close"] or len(quote[0]) > 1:
+            return False
+        text = self._text
+        after = text[quote.end() : quote.end() + 1]
+        if after and after not in ")]},+;:% \t\n":
+            return False
+        line = text[max(0, named.start() - 400) : named.start()].rpartition("\n")[2]
+        return line.count(mark) % 2 == 1
+
+    def _quoted(self, quote: re.Match[str]) -> tuple[int, str]:
+        text, mark, at = self._text, quote["quote"], quote.end()
+        while True:
+            if len(mark) == 1:
+                match = _QUOTED[mark].match(text, at)
+                end = match.end() if match else None
+            else:
+                found = text.find(mark, at, _until(_LINE, text, at) if mark[0] == "\\" else None)
+                end = found + len(mark) if found >= 0 else None
+            if end is None:  # it was cut off
+                end = len(text) if len(mark) == 3 else _until(_LINE, text, at)  # noqa: PLR2004
+                return end, quote[0] + (MASK if end > at else "")
+            if end - len(mark) == quote.end():
+                return end, quote[0] + mark
+            more = _CONTINUED.match(text, end)
+            if not more or text[more.end()] != mark:
+                return end, quote[0] + MASK + mark
+            at = more.end() + 1
+
+    def _closing(self, at: int) -> int | None:
+        """Return the place behind the bracket that closes the one at a place, if there is one."""
+        if at in self._closings:
+            return self._closings[at]
+        if self._budget <= 0:
+            return len(self._text)  # rather too much than a secret
+        opened = []
+        closed: dict[int, int | None] = {}
+        for token in _BRACKET.finditer(self._text, at):
+            if token["open"]:
+                opened.append(token.start())
+            elif token["close"]:
+                closed[opened.pop()] = token.end()
+            if not opened:
+                self._budget -= token.end() - at
+                return token.end()
+        self._budget -= len(self._text) - at
+        self._closings |= closed
+        self._closings |= dict.fromkeys(opened)
+        return None
+
+
+def _same_name(name: str, value: str) -> bool:
+    """Tell whether code hands on what a name holds: ``api_key=self._api_key``."""
+    if not re.fullmatch(r"[A-Za-z_][\w.]*", value):
+        return False
+    last = value.rpartition(".")[2]
+    return last.strip("_").lower() == name.strip("_-").replace("-", "_").lower()
+
+
+def _until(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return match.end() if match else at

@@ -1,0 +1,84 @@
+"""What names of values suggest that the values are secrets."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
+
+_SECRET = _words(
+    "password passwords passwd passwds pwd pwds pw psw pswd passphrase passcode secret secrets "
+    "apikey apikeys credential credentials creds cred auth oauth authorization bearer dsn jwt otp "
+    "totp csrf xsrf mnemonic kennwort passwort",
+)
+#: Words written together, as in PGPASSWORD.
+_ENDINGS = (
+    *("password", "passwords", "passwd", "passphrase", "apikey", "apikeys", "accesskey"),
+    *("secretkey", "privatekey", "sessionkey", "accesstoken", "authtoken", "clientsecret"),
+    "passwort",
+)
+#: What is opened by a key that nobody else may have.
+_KEYS_TO = _words(
+    "api access private secret session encryption signing auth master ssh account storage license "
+    "client service shared app consumer subscription admin deploy webhook openai anthropic claude "
+    "aws azure google gcp stripe hf github gitlab slack sendgrid",
+)
+_LOGINS_OF = _words("db sql mysql pg redis smtp imap mail email ftp ssh user admin root")
+#: Names that begin or end like this tell about a secret and do not hold it.
+_ABOUT_FIRST = _words("is has n num max min needs requires")
+_ABOUT_LAST = _words(
+    "count counts length len size type types name names url uri endpoint path file filename dir "
+    "limit budget usage expiry expires ttl regex pattern policy field column label prompt error "
+    "provider method scheme required enabled valid",
+)
+#: Tokens of a text, not of a login.
+_TEXT_BEFORE = _words(
+    "eos bos pad unk cls sep mask next prev previous last first start end stop special per each "
+    "every current cur image input output",
+)
+_TEXT_AFTER = _words(
+    "id ids index idx embedding embeddings pos position positions span list freq frequency prob "
+    "probs logits mask text stream level ratio rate cost price ner class",
+)
+_PAIRS = {("connection", "string"), ("conn", "str"), ("seed", "phrase")}
+_LOGIN_TOKENS = _words("access auth api refresh bearer session secret github gitlab")
+
+
+@lru_cache(maxsize=1024)
+def is_secret(name: str) -> bool:
+    """Tell whether a name of a variable, key or column suggests that its value is a secret.
+
+    Parameters
+    ----------
+    name
+        In any case: ``api_key``, ``apiKey``, ``API-KEY``. Any thread may call.
+    """
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words or words[0] in _ABOUT_FIRST or words[-1] in _ABOUT_LAST:
+        return False
+    return any(
+        _is_secret_word(word, before, after)
+        for word, before, after in zip(words, ["", *words], [*words[1:], ""], strict=False)
+    )
+
+
+def _is_secret_word(word: str, before: str, after: str) -> bool:
+    if word in {"key", "keys"}:
+        return before in _KEYS_TO
+    if word == "token":
+        return before not in _TEXT_BEFORE and after not in _TEXT_AFTER
+    if word in {"cookie", "cookies"}:
+        return after in {"", "jar", "header", "string", "value"}
+    return (
+        word in _SECRET
+        or word.endswith(_ENDINGS)
+        or (word == "pass" and before in _LOGINS_OF)
+        or (word == "tokens" and before in _LOGIN_TOKENS)
+        or (before, word) in _PAIRS
+    )
