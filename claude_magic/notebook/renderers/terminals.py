@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from .segments import SINGLE_BLOCKS, Segments
 
@@ -86,32 +86,40 @@ class Terminal(Protocol):
         """Show what has been waiting."""
 
 
-def open_terminal() -> Terminal:
-    """Return what stands behind standard output."""
-    if sys.stdout.isatty() and os.environ.get("TERM") not in {"dumb", "unknown", ""}:
-        return RichTerminal()
-    return PlainTerminal()
+def open_terminal(file: TextIO | None = None) -> Terminal:
+    """Return what stands behind a file; behind standard output if it is None."""
+    file = file or sys.stdout
+    if file.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}:
+        return RichTerminal(file)
+    return PlainTerminal(file)
 
 
 class PlainTerminal:
-    """A file, a pipe, a terminal that cannot move its cursor: Markdown as it is written."""
+    """A file, a pipe, a terminal that cannot move its cursor: Markdown as it is written.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    file
+        Where it is written.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
         self._block: int | None = None
 
     def text(self, piece: str, block: int) -> None:
         """Write a piece of the model's Markdown."""
         if self._block not in {None, block}:
-            sys.stdout.write("\n\n")
+            self._file.write("\n\n")
         self._block = block
-        sys.stdout.write(harmless(piece))
-        sys.stdout.flush()
+        self._file.write(harmless(piece))
+        self._file.flush()
 
     def line(self, text: str) -> None:
         """Write lines that stand by themselves, below all text so far."""
         self.settle()
-        sys.stdout.write(f"{harmless(text)}\n")
-        sys.stdout.flush()
+        self._file.write(f"{harmless(text)}\n")
+        self._file.flush()
 
     def aside(self, text: str) -> None:
         """Write a line that is less important."""
@@ -123,8 +131,8 @@ class PlainTerminal:
     def settle(self) -> None:
         """End the line that is under way."""
         if self._block is not None:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+            self._file.write("\n")
+            self._file.flush()
             self._block = None
 
     @property
@@ -143,17 +151,19 @@ class RichTerminal:
 
     Parameters
     ----------
+    file
+        Where it is written.
     clock
         What tells the time, in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, file: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         # rich takes 0.1 s to load, and only a conversation in a terminal needs it.
         from rich.console import Console  # noqa: PLC0415
         from rich.theme import Theme  # noqa: PLC0415
 
         self._console = Console(
-            file=sys.stdout,
+            file=file,
             force_jupyter=False,
             markup=False,
             emoji=False,
@@ -291,8 +301,12 @@ class _Markdown:
         while lines and _is_empty(lines[-1]):
             lines.pop()
         for line in lines:
-            for segment in line:
-                yield Segment(harmless(segment.text), segment.style)
+            # rich fills lines up to the width, which breaks them when the window gets narrower.
+            while line and not line[-1].text.strip():
+                line.pop()
+            for number, segment in enumerate(line):
+                text = segment.text.rstrip() if number == len(line) - 1 else segment.text
+                yield Segment(harmless(text), segment.style)
             yield Segment.line()
 
 
