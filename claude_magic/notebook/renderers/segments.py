@@ -83,6 +83,15 @@ class Segments:
             start, self._scanned = self._scanned, end + 1
             line = self.open[start:end]
             self._consider(start, self._blocks.take(line), blank=not line.strip())
+        start = self._scanned
+        # A paragraph is known by its first letter, and its line may be long in coming.
+        if start >= self._least and self.open[start : start + 1].isalpha() and self._blocks.over:
+            self._end(start)
+
+    @property
+    def _least(self) -> int:
+        """From where on the segment ends before any block, above 0."""
+        return max(1, self._sizes.patience if self._headed else self._sizes.block)
 
     def _consider(self, start: int, boundary: _Boundary, *, blank: bool) -> None:
         """End the segment before the line at `start`, or earlier, if the time has come."""
@@ -94,7 +103,7 @@ class Segments:
                 return
         if boundary is not _Boundary.NONE and start > 0:
             self._candidate = start
-            if start >= (sizes.patience if self._headed else sizes.block):
+            if start >= self._least:
                 self._end(start)
                 return
         if self._scanned >= sizes.patience and self._candidate >= sizes.heading:
@@ -191,6 +200,12 @@ class _Blocks:
         begun = bool(self.fence) and self._fence_lines > 0
         return begun and not self._fence_offset and not self._holders
 
+    @property
+    def over(self) -> bool:
+        """Whether a paragraph that begins now, at the margin, would begin a new block."""
+        open_ended = self.fence or self._html_end is not None or self._holders or self._math
+        return self._after_blank and not open_ended
+
     def take(self, line: str) -> _Boundary:
         """Take the next line and tell whether a segment may begin with it."""
         line = line.expandtabs(4).rstrip()
@@ -233,7 +248,7 @@ class _Blocks:
 
     def _begin(self, content: str, indent: int, *, after_blank: bool, paragraph: bool) -> _Boundary:
         """Take a line that goes on with neither a fence nor HTML."""
-        whole = not (self._holders or self._math)
+        held, math = bool(self._holders), self._math
         before = self._inside
         offset = max((item for item in self._items if item <= indent), default=0)
         if indent - offset > _MOST_INDENT:
@@ -260,12 +275,12 @@ class _Blocks:
             underlines = paragraph and not self._items and bool(_UNDERLINE.match(content))
             self._paragraph = not underlines and bool(_TEXT.match(content.lstrip("> ")))
         self._follow_math(content, heading=bool(heading))
-        if indent or not whole or (self._items and not item):
+        if indent or held or (self._items and not item):
             return _Boundary.NONE
         if heading:
             return _Boundary.HEADING
         goes_on = self._inside is not None and self._inside == before
-        return _Boundary.BLOCK if after_blank and not goes_on else _Boundary.NONE
+        return _Boundary.NONE if math or goes_on or not after_blank else _Boundary.BLOCK
 
     @property
     def _inside(self) -> str | None:

@@ -69,7 +69,7 @@ def test_a_long_answer_is_several_outputs_that_add_up_to_it(
 def test_a_segment_that_is_complete_is_not_sent_again(
     renderer: LiveRenderer, cell: Cell, clock: Clock
 ) -> None:
-    text = "".join(f"({number}) {PARAGRAPH}" for number in range(50))
+    text = "".join(f"Number {number}: {PARAGRAPH}" for number in range(50))
     stream(renderer, clock, text)
     show(renderer, END)
     final = [bundle["text/markdown"] for bundle in cell.outputs]

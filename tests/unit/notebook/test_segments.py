@@ -135,8 +135,7 @@ def test_what_stands_before_an_endless_fence_is_closed_first() -> None:
 
 def test_a_lone_pair_of_dollars_binds_only_until_the_next_heading() -> None:
     segments = divided("It costs $$ a lot.\n\n" + PARAGRAPH * 5 + "# Next\n\nMore.")
-    assert segments.open == ("# Next\n\nMore.") or segments.pieces[-1].startswith("It costs")
-    assert divided("It costs $$.\n\n" + PARAGRAPH * 5 + "# A\n\n" + PARAGRAPH * 9).closed
+    assert segments.open == "# Next\n\nMore."
 
 
 def test_a_text_that_is_withdrawn_leaves_nothing() -> None:
@@ -148,11 +147,11 @@ def test_a_text_that_is_withdrawn_leaves_nothing() -> None:
 
 
 def test_single_blocks_are_closed_one_by_one() -> None:
-    text = "# One\nA paragraph.\n\n- a\n\n- b\n\nText.\n\n```\n\nx\n```\n\nEnd\n"
+    text = "# One\nA paragraph.\n\n- a\n\n- b\n\nText.\n\n```\n\nx\n```\n\nEnd"
     assert divided(text, SINGLE_BLOCKS).pieces == [
         "# One\nA paragraph.\n\n",
         "- a\n\n- b\n\n",
         "Text.\n\n",
         "```\n\nx\n```\n\n",
-        "End\n",
+        "End",
     ]
