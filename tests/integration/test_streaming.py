@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,6 @@ def _bytes(message: dict[str, Any]) -> int:
 def test_a_long_answer_streams_within_its_limits(
     kernel: Kernel,
     kernel_api: Any,
-    record_property: Any,
     *,
     headings: bool,
 ) -> None:
@@ -100,12 +100,13 @@ def test_a_long_answer_streams_within_its_limits(
         "cell_ended_after_s": round(ended_s - end.passed_s, 3),
         "elapsed_s": round(ran.elapsed_s, 1),
     }
-    record_property("figures", figures)
+    sys.stdout.write(f"{figures}\n")  # pytest shows it where the test fails, or with -rP
     assert ran.status == "ok"
     assert ran.elapsed_s > 9, figures
     assert "".join(ran.answers) == text
     assert 8 < len(ran.answers) < 20, figures
     assert sent <= MOST_IOPUB_BYTES, figures
+    # Above it is what the SDK takes on its own thread to read a thousand messages.
     assert main_s <= MOST_CPU_S, figures
     assert ended_s - end.passed_s <= MOST_DELAY_S, figures
     for content in ran.contents("display_data", "update_display_data"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from .segments import SINGLE_BLOCKS, Segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
     from rich.live import Live
@@ -220,7 +220,6 @@ class RichTerminal:
         with self._console:
             self._finish_text()
             if self._live is not None:
-                self._live.update("")
                 self._live.stop()
                 self._live = None
 
@@ -248,9 +247,7 @@ class RichTerminal:
             )
             self._live.start()
         with self._console:  # which writes all of it in one stroke, so that nothing flickers
-            for piece in self._segments.closed[self._printed :]:
-                self._print(piece)
-            self._printed = len(self._segments.closed)
+            self._print(self._segments.closed)
             self._live.update(self._under_way(), refresh=True)
         self._drawn_s = self._clock()
 
@@ -263,19 +260,23 @@ class RichTerminal:
 
     def _finish_text(self) -> None:
         """Write the text under way as it stays."""
-        for piece in self._segments.pieces[self._printed :]:
-            self._print(piece)
+        self._print(self._segments.pieces)
         self._segments.withdraw()
         self._printed = 0
         self._block = None
 
-    def _print(self, markdown: str) -> None:
-        if not markdown.strip():
-            return
-        if self._in_text:
-            self._console.print()
-        self._console.print(_Markdown(markdown))
-        self._in_text = True
+    def _print(self, pieces: Sequence[str]) -> None:
+        """Write those of the pieces that are new, in the place of what is live."""
+        if self._live is not None:
+            self._live.update("", refresh=True)
+        for piece in pieces[self._printed :]:
+            if not piece.strip():
+                continue
+            if self._in_text:
+                self._console.print()
+            self._console.print(_Markdown(piece))
+            self._in_text = True
+        self._printed = len(pieces)
 
 
 class _Markdown:
