@@ -123,7 +123,7 @@ def test_thinking_folds_and_a_tools_result_is_inside_its_line(
     ]
     ran = kernel.run("%%claude\nLook.")
     thought, tool, answer = ran.answers
-    assert thought.startswith("<details><summary><sub>Thought for ")
+    assert thought.startswith("<details><summary><small>Thought for ")
     assert "I must &#60;b&#62;look" in thought
     assert tool.startswith("<details><summary>✓ <code>Read page.html</code></summary>")
     assert "&#60;script&#62;alert(1)" in tool

@@ -7,6 +7,7 @@ import re
 #: What Markdown, HTML, mathematics and front ends' own link finders could take for their own.
 _LIVE = {ord(character): f"&#{ord(character)};" for character in "&<>`$\\@[]*_~|"}
 _ADDRESS = re.compile(r"(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
+# An empty line would end the HTML, and what follows it would be Markdown again.
 _BEFORE_EMPTY_LINE = re.compile(r"\n(?=[ \t]*(?:\n|$))")
 
 
@@ -14,6 +15,11 @@ def inert(text: str) -> str:
     """Return a text as HTML and Markdown that shows it as it is, wherever it stands in a line."""
     escaped = text.translate(_LIVE)
     return _ADDRESS.sub(lambda found: f"&#{ord(found[0])};", escaped)
+
+
+def one_block(text: str) -> str:
+    """Return the lines of a text in one line of HTML, for what stands in a ``pre``."""
+    return inert(text).replace("\n", "&#10;")
 
 
 def visible(text: str) -> str:
@@ -61,17 +67,17 @@ def fold(mark: str, call: str, *details: str) -> dict[str, str]:
 
 def aside_fold(line: str, *details: str) -> dict[str, str]:
     """Return a line of ours that unfolds as an output, smaller than the model's words."""
-    return _folded(f"<sub>{inert(line)}</sub>", line, details)
+    return _folded(f"<small>{inert(line)}</small>", line, details)
 
 
 def _folded(summary: str, plain: str, details: tuple[str, ...]) -> dict[str, str]:
-    # An empty line would end the HTML, and what follows it would be Markdown again.
-    inside = "".join(
-        f"\n<pre>{_BEFORE_EMPTY_LINE.sub('&#10;', inert(visible(detail)))}</pre>"
+    inside = "\n<hr>\n".join(
+        f"<pre>{_BEFORE_EMPTY_LINE.sub('&#10;', inert(visible(detail.rstrip())))}</pre>"
         for detail in details
-        if detail
+        if detail.strip()
     )
+    body = f"\n<blockquote>\n{inside}\n</blockquote>\n" if inside else ""
     return {
-        "text/markdown": f"<details><summary>{summary}</summary>{inside}\n</details>",
+        "text/markdown": f"<details><summary>{summary}</summary>{body}</details>",
         "text/plain": plain,
     }

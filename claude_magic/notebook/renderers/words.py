@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from claude_magic.session import MAIN
 
 from .folds import inert, visible
+from .sanitised import sanitised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,19 +99,19 @@ def _count(tokens: int) -> str:
 
 
 def text_bundle(markdown: str) -> dict[str, str]:
-    """Return Markdown as an output. Never HTML: front ends sanitise the one and not the other."""
-    return {"text/markdown": markdown, "text/plain": markdown}
+    """Return Markdown as an output."""
+    return {"text/markdown": sanitised(markdown), "text/plain": markdown}
 
 
 def growing_bundle(markdown: str) -> dict[str, str]:
     """Return Markdown that will be sent again soon, so not twice each time."""
-    return {"text/markdown": markdown}
+    return {"text/markdown": sanitised(markdown)}
 
 
 def quote_bundle(heading: str, markdown: str) -> dict[str, str]:
     """Return what answers nobody as an output, set apart from answers."""
     text = f"{heading}\n\n{markdown}" if markdown else heading
-    quoted = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+    quoted = "\n".join(f"> {line}".rstrip() for line in sanitised(text).splitlines())
     return {"text/markdown": quoted, "text/plain": text}
 
 

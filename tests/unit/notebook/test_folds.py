@@ -51,13 +51,13 @@ def test_whatever_a_tool_is_given_and_gives_is_shown_as_text(
     line = " ".join(call.split())
     shown = fold("✓", line, arguments, result)["text/markdown"]
     page = Page(MarkdownIt("commonmark").render(shown))
-    details = [visible(text) for text in (arguments, result) if text]
-    assert page.tags == ["details", "summary", "code", *("pre" for _ in details)]
+    details = [visible(text.rstrip()) for text in (arguments, result) if text.strip()]
+    inside = ["blockquote", "pre", "hr", "pre"][: 2 * len(details)]
+    assert page.tags == ["details", "summary", "code", *inside]
     assert not page.attributes
-    assert page.texts[2:] == [
-        visible(line),
-        *(text + "\n" if text == details[-1] else text for text in details),
-    ] or [text.rstrip("\n") for text in page.texts[3:]] == [text.rstrip("\n") for text in details]
+    shown_details = [text for tag, text in zip(page.tags, page.texts, strict=True) if tag == "pre"]
+    assert page.texts[2].removesuffix("\n") == visible(line)
+    assert [text.rstrip("\n") for text in shown_details] == details
 
 
 @given(texts)
