@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -141,8 +140,9 @@ def _shown(cell: NotebookNode) -> list[tuple[str, str, str]]:
     for output in cell.get("outputs", ()):
         data = output.get("data", {})
         if "text/markdown" in data:
-            aside = _ASIDE.fullmatch(data["text/markdown"])
-            shown.append(("", aside[1], "2") if aside else ("claude", data["text/markdown"], "35"))
+            aside = data["text/markdown"].startswith(_ASIDES)
+            text = data.get("text/plain", data["text/markdown"])
+            shown.append(("", text, "2") if aside else ("claude", text, "35"))
         elif "text" in output:
             shown.append(("", output["text"], "0"))
         elif "text/plain" in data:
@@ -150,8 +150,8 @@ def _shown(cell: NotebookNode) -> list[tuple[str, str, str]]:
     return shown
 
 
-#: What the renderers set small: a footer, not the model's words.
-_ASIDE = re.compile(r"<sub>(.*)</sub>")
+#: What the renderers begin with that is not the model's words: a footer, a tool's call.
+_ASIDES = ("<sub>", "<details>")
 
 
 def _write(document: NotebookNode, stem: str, output: Path, *, page: bool) -> list[Path]:

@@ -206,13 +206,16 @@ class ToolFinished:
     is_error
         Whether it failed or was denied.
     text
-        The text of its result.
+        The text of its result, bounded; an image in it is ``[image]``.
+    left_out
+        How much of the result was left out at its end, in characters.
     """
 
     tool_id: str
     name: str
     is_error: bool
     text: str
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

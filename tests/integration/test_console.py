@@ -1,4 +1,4 @@
-"""IPython in a terminal: plain text, the same conversation, Ctrl-C."""
+"""IPython in a terminal: rendered or plain text, the same conversation, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _PROMPT = r"In \[\d+\]: "
 
 
 class Console:
-    """IPython behind a pseudo terminal."""
+    """IPython behind a pseudo terminal; a dumb one can only be written to, line by line."""
 
-    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+    def __init__(self, environment: dict[str, str], folder: Path, terminal: str = "dumb") -> None:
         arguments = ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
         self._child = pexpect.spawn(
             sys.executable,
             arguments,
-            env={**environment, "TERM": "dumb"},
+            env={**environment, "TERM": terminal},
             cwd=str(folder),
             encoding="utf-8",
             timeout=30,
@@ -62,6 +62,42 @@ def console(sterile: dict[str, str], api: Any, tmp_path: Path) -> Iterator[Conso
     console.run("%load_ext claude_magic")
     yield console
     console.close()
+
+
+@pytest.fixture
+def rich_console(sterile: dict[str, str], api: Any, tmp_path: Path) -> Iterator[Console]:
+    console = Console({**sterile, **api.environment}, tmp_path, terminal="xterm")
+    console.run("%load_ext claude_magic")
+    yield console
+    console.close()
+
+
+def test_an_answer_is_rendered_in_a_terminal_that_can_be_rewritten(
+    rich_console: Console, api: Any
+) -> None:
+    gate = threading.Event()
+    answer = "# Title\n\nIt is **quokka** \x1b[2J[red]here[/]. "
+    api.replies.append(Reply.of(Text(answer), Hold(gate), Text("More.\n\n- a\n- b")))
+    rich_console.type("%claude What's the secret word?")
+    rich_console.wait_for("quokka")
+    gate.set()
+    raw = rich_console.read_until_prompt()
+    shown = re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", raw)
+    assert "[2J[red]here[/]. More." in shown
+    assert "**" not in raw
+    assert "\x1b[2J" not in raw
+    assert re.search(r"• a\s+• b\s+\[claude-\S+ · \d+\.\d s", shown)
+
+
+def test_ctrl_c_gives_the_cursor_back(rich_console: Console, api: Any) -> None:
+    api.replies.append(Reply.of(Text("Once upon a time "), Hold(threading.Event()), Text("…")))
+    rich_console.type("%claude Tell me a story.")
+    rich_console.wait_for("Once upon a time")
+    rich_console.press_ctrl_c()
+    shown = rich_console.read_until_prompt()
+    assert "TurnInterruptedError" in shown
+    assert "Once upon a time" in shown
+    assert shown.rindex("\x1b[?25h") > shown.rfind("\x1b[?25l")
 
 
 def test_a_conversation_in_a_terminal(console: Console, api: Any, tmp_path: Path) -> None:

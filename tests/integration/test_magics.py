@@ -269,8 +269,8 @@ def test_a_tool_runs_and_shows_as_one_line(kernel: Kernel, kernel_api: Any) -> N
     ran = kernel.run("%%claude\nWhat does notes.txt say?")
     assert ran.status == "ok"
     assert ran.answers[0] == "Let me look."
-    assert ran.answers[1].startswith("✓")
-    assert "Read" in ran.answers[1]
+    assert ran.answers[1].startswith("<details><summary>✓ <code>Read ")
+    assert "quokka" in ran.answers[1]
     assert ran.answers[2] == "It says True."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import queue
 import time
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ class Ran:
     def footer(self) -> str:
         """What the cell says of itself last, below its answer."""
         asides = [text for text in self.markdown if text.startswith("<sub>")]
-        return asides[-1].removeprefix("<sub>").removesuffix("</sub>") if asides else ""
+        return _plain(asides[-1]) if asides else ""
 
     @property
     def told(self) -> list[str]:
@@ -84,11 +85,7 @@ class Ran:
             str(content["data"].get("text/markdown", ""))
             for content in self.contents("display_data", "update_display_data")
         ]
-        return [
-            text.removeprefix("<sub>").removesuffix("</sub>")
-            for text in texts
-            if text.startswith("<sub>")
-        ]
+        return [_plain(text) for text in texts if text.startswith("<sub>")]
 
     @property
     def answers(self) -> list[str]:
@@ -107,6 +104,11 @@ class Ran:
         """The type of the exception that failed the cell."""
         names = [str(content["ename"]) for content in self.contents("error")]
         return names[0] if names else ""
+
+
+def _plain(aside: str) -> str:
+    """Return a small line of ours as it reads."""
+    return html.unescape(aside.removeprefix("<sub>").removesuffix("</sub>"))
 
 
 class Kernel:

@@ -1,8 +1,7 @@
-"""The renderer for IPython in a terminal: plain text as it comes."""
+"""The renderer for IPython in a terminal."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from claude_magic.session import (
@@ -13,6 +12,8 @@ from claude_magic.session import (
     RoomAwaited,
     TextDelta,
     TextWithdrawn,
+    ThinkingDelta,
+    ThinkingFinished,
     ToolFinished,
     ToolStarted,
     TurnFailed,
@@ -21,82 +22,125 @@ from claude_magic.session import (
 )
 
 from . import words
-from .tools import ToolLines
+from .terminals import open_terminal
+from .thinking import Thinking
+from .tools import FAILED, ToolCalls
 
 if TYPE_CHECKING:
     from claude_magic.session import Event, SessionStatus
 
+    from .terminals import Terminal
+
+#: So many lines of what went wrong with a tool are shown, each with so many characters.
+_MOST_LINES = 3
+_LONGEST_LINE = 200
+
 
 class ConsoleRenderer:
-    """Writes a turn to standard output while it happens; what is written stays.
+    """Writes a turn to standard output while it happens; what is complete stays.
 
     Parameters
     ----------
     status
         The session's, before the turn.
+    terminal
+        Where it is written; what stands behind standard output if None.
     """
 
-    def __init__(self, status: SessionStatus) -> None:
+    def __init__(self, status: SessionStatus, terminal: Terminal | None = None) -> None:
         self._status = status
-        self._block: int | None = None
-        self._tools = ToolLines()
+        self._terminal = terminal or open_terminal()
+        self._thinking = Thinking()
+        self._tools = ToolCalls()
+        self._terminal.tell("Waiting for Claude …" if status.state.live else "Starting …")
 
     def show(self, event: Event) -> None:
         """Take one event."""
+        try:
+            self._show(event)
+        except BaseException:
+            self._terminal.settle()  # it must not be left without its cursor
+            raise
+
+    def _show(self, event: Event) -> None:
         match event:
             case TextDelta():
-                if self._block not in {None, event.block}:
-                    sys.stdout.write("\n\n")
-                self._block = event.block
-                sys.stdout.write(event.text)
+                self._terminal.text(event.text, event.block)
+            case ThinkingDelta():
+                self._thinking.add(event)
+                self._terminal.tell(self._thinking.glimpse)
+            case ThinkingFinished():
+                self._say_thought(self._thinking.finish(event))
             case ToolStarted():
-                self._tools.start(event)
-            case BackgroundReply():
-                self._line(f"[{words.background(event)}]")
-                self._line(event.text)
+                self._terminal.settle()
+                call = self._tools.start(event)
+                self._terminal.tell(f"{call.mark} {call.call}")
             case ToolFinished():
-                self._line(" ".join(self._tools.finish(event)))
+                self._finish_tool(event)
+            case BackgroundReply():
+                self._terminal.aside(words.background(event))
+                if event.text:
+                    self._terminal.text(event.text, -1)
+                    self._terminal.settle()
             case PermissionDenied():
-                call = words.tool_call(event.name, event.arguments)
-                self._line(words.denied(event, call))
+                call_text = words.tool_call(event.name, event.arguments)
+                self._terminal.line(words.denied(event, call_text))
+            case TurnFinished() | TurnFailed():
+                self._end(event)
             case _:
-                self._aside(event)
-        sys.stdout.flush()
+                self._say(event)
 
-    def _aside(self, event: Event) -> None:
+    def _say(self, event: Event) -> None:
         """Write a line of ours, where an event calls for one."""
         match event:
             case TurnStarted():
-                aside = words.recovery(event)
+                told = words.recovery(event)
             case TextWithdrawn():
-                aside = "the connection broke; Claude says this again"
+                told = "the connection broke; Claude says this again"
             case PermissionAsked():
-                aside = words.asked(event)
+                told = words.asked(event)
             case RetryScheduled():
-                aside = words.retry(event)
+                told = words.retry(event)
             case RoomAwaited():
-                aside = words.room(event)
-            case TurnFinished():
-                aside = words.footer(event, self._status)
-            case TurnFailed():
-                aside = self._status.label or ""
-                self._line("")
+                told = words.room(event)
             case _:
                 return
-        if aside:
-            self._line(f"[{aside}]")
+        if told:
+            self._terminal.aside(told)
+
+    def _say_thought(self, thought: tuple[str, str] | None) -> None:
+        if thought is not None:
+            self._terminal.aside(thought[0])
+
+    def _finish_tool(self, event: ToolFinished) -> None:
+        call = self._tools.finish(event)
+        lines = [f"{call.mark} {call.call}"]
+        if call.mark == FAILED:
+            lines += _beginning(call.result)
+        self._terminal.line("\n".join(lines))
+
+    def _end(self, event: TurnFinished | TurnFailed) -> None:
+        self._terminal.settle()
+        for call in self._tools.break_off().values():
+            self._terminal.line(f"{call.mark} {call.call}\n  {call.result}")
+        self._say_thought(self._thinking.break_off())
+        if isinstance(event, TurnFinished):
+            self._terminal.aside(words.footer(event, self._status))
+        elif self._status.label:
+            self._terminal.aside(self._status.label)
 
     @property
     def due_s(self) -> float | None:
-        """Nothing waits: every piece is written as it comes."""
-        return None
+        """How long until something wants to be drawn, in seconds; None while nothing waits."""
+        return self._terminal.due_s
 
     def refresh(self) -> None:
-        """Do nothing: every piece is written as it comes."""
+        """Draw what has been waiting."""
+        self._terminal.refresh()
 
-    def _line(self, text: str) -> None:
-        if self._block is not None:
-            sys.stdout.write("\n")
-            self._block = None
-        if text:
-            sys.stdout.write(f"{text}\n")
+
+def _beginning(result: str) -> list[str]:
+    """Return the first lines of a result, set apart from the call above them."""
+    lines = [line for line in result.splitlines() if line.strip()]
+    shown = [f"  {line[:_LONGEST_LINE]}" for line in lines[:_MOST_LINES]]
+    return [*shown, "  …"] if len(lines) > _MOST_LINES else shown

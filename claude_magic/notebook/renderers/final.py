@@ -22,7 +22,7 @@ from claude_magic.session import (
 )
 
 from . import words
-from .tools import ToolLines
+from .tools import ToolCalls
 
 if TYPE_CHECKING:
     from claude_magic.session import Event, SessionStatus
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class FinalRenderer:
     """Shows a turn's outputs when they are complete, and nothing that differs from run to run.
 
-    Whether the session had to be recovered does differ, and is told all the same: whoever relies on
-    the outputs must be able to see it.
+    Thinking and times do. Whether the session had to be recovered does, too, and is told all the
+    same: whoever relies on the outputs must be able to see it.
 
     Parameters
     ----------
@@ -43,7 +43,9 @@ class FinalRenderer:
     def __init__(self, status: SessionStatus) -> None:
         self._label = status.label
         self._texts: dict[int, str] = {}
-        self._tools = ToolLines()
+        self._tools = ToolCalls()
+        # The calls that are not shown yet, in their order, with what became of each.
+        self._calls: dict[str, dict[str, str] | None] = {}
         self._recovery = ""
 
     def show(self, event: Event) -> None:
@@ -60,17 +62,24 @@ class FinalRenderer:
             case ToolStarted():
                 self.refresh()
                 self._tools.start(event)
+                self._calls[event.tool_id] = None
             case ToolFinished():
-                mark, call = self._tools.finish(event)
-                _publish(words.text_bundle(f"{mark} {words.code_span(call)}"))
+                self._calls[event.tool_id] = self._tools.finish(event).bundle
+                self._publish_calls()
             case PermissionDenied():
                 call = words.code_span(words.tool_call(event.name, event.arguments))
                 _publish(words.text_bundle(words.denied(event, call)))
             case TurnFinished() | TurnFailed():
-                self.refresh()
-                told = " · ".join(part for part in (self._label, self._recovery) if part)
-                if told:
-                    _publish(words.aside_bundle(told))
+                self._end()
+
+    def _end(self) -> None:
+        self.refresh()
+        for tool_id, broken in self._tools.break_off().items():
+            self._calls[tool_id] = broken.bundle
+        self._publish_calls()
+        told = " · ".join(part for part in (self._label, self._recovery) if part)
+        if told:
+            _publish(words.aside_bundle(told))
 
     @property
     def due_s(self) -> float | None:
@@ -83,6 +92,14 @@ class FinalRenderer:
             if self._texts[block]:
                 _publish(words.text_bundle(self._texts[block]))
         self._texts.clear()
+
+    def _publish_calls(self) -> None:
+        """Show the calls that have ended, but none before one that was started earlier."""
+        for tool_id, bundle in list(self._calls.items()):
+            if bundle is None:
+                return
+            _publish(bundle)
+            del self._calls[tool_id]
 
 
 def _publish(bundle: dict[str, str]) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from IPython.display import display
-
 from claude_magic.session import (
     BackgroundReply,
     PermissionAsked,
@@ -16,6 +14,7 @@ from claude_magic.session import (
     TextDelta,
     TextWithdrawn,
     ThinkingDelta,
+    ThinkingFinished,
     ToolFinished,
     ToolStarted,
     TurnFailed,
@@ -24,74 +23,102 @@ from claude_magic.session import (
 )
 
 from . import words
-from .tools import ToolLines
+from .folds import aside_fold
+from .outputs import Outputs
+from .segments import Segments
+from .thinking import Thinking
+from .tools import ToolCalls
 
 if TYPE_CHECKING:
-    from IPython.display import DisplayHandle
+    from collections.abc import Callable
 
     from claude_magic.session import Event, SessionStatus
 
-#: Text is shown at most this often, in seconds: each update repeats the whole block.
+    from .outputs import Part
+
+#: What grows is shown at most this often, in seconds, because all of its output is sent again …
 INTERVAL_S = 0.1
 
+#: … and less often where that is longer than this, in characters.
+SWIFT = 6_000
 
-class _Output:
-    """One output of the cell that can be rewritten in place."""
+_WAITING = "Waiting for Claude …"
+
+
+class _Block:
+    """A block of text, in as many outputs as it has segments."""
 
     def __init__(self) -> None:
-        self._handle: DisplayHandle | None = None
-        self._shown: dict[str, str] = {}
+        self.segments = Segments()
+        self._parts: list[Part] = []
+        self._closed = 0
 
-    def write(self, bundle: dict[str, str]) -> None:
-        if bundle == self._shown:
-            return
-        if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)
-        else:
-            self._handle.update(bundle, raw=True)
-        self._shown = bundle
+    def withdraw(self) -> None:
+        """Forget the text; what is said instead is shown in the same outputs."""
+        self.segments.withdraw()
+        self._closed = 0
+
+    def show(self, outputs: Outputs, *, complete: bool) -> int:
+        """Show what is new and return the length of what will be sent again with more text."""
+        pieces = self.segments.pieces
+        closed = len(pieces) if complete else len(self.segments.closed)
+        while len(self._parts) < len(pieces):
+            self._parts.append(outputs.next())
+        for number in range(self._closed, len(pieces)):
+            bundle = words.text_bundle if number < closed else words.growing_bundle
+            self._parts[number].write(bundle(pieces[number]))
+        for part in self._parts[len(pieces) :]:
+            part.write(words.text_bundle(""))
+        self._closed = len(self.segments.closed)
+        return self._parts[-1].size if self._parts else 0
 
 
 class LiveRenderer:
-    """Shows a turn as it happens: the text as Markdown, a line per tool, a line of progress.
-
-    The progress line is always the last output: whatever comes next is written over it, and at the
-    end of the turn it becomes the footer.
+    """Shows a turn as it happens: text as Markdown, a line per tool that unfolds, and progress.
 
     Parameters
     ----------
     status
         The session's, before the turn.
+    clock
+        What tells the time, in seconds.
     """
 
-    def __init__(self, status: SessionStatus) -> None:
+    def __init__(self, status: SessionStatus, clock: Callable[[], float] = time.monotonic) -> None:
         self._status = status
-        self._blocks: dict[int, _Output] = {}
-        self._texts: dict[int, str] = {}
-        self._tools = ToolLines()
-        self._tool_outputs: dict[str, _Output] = {}
-        self._recovery = ""
+        self._clock = clock
+        self._outputs = Outputs()
+        self._blocks: dict[int, _Block] = {}
+        self._growing: set[int] = set()
         self._waiting: set[int] = set()
-        self._refreshed_s = 0.0
-        self._progress: _Output | None = None
-        self._tell("Waiting for Claude …" if status.state.live else "Starting Claude Code …")
+        self._thinking = Thinking(clock)
+        self._glimpsed = False
+        self._tools = ToolCalls()
+        self._tool_parts: dict[str, Part] = {}
+        self._recovery = ""
+        self._refreshed_s = clock() - INTERVAL_S
+        self._interval_s = INTERVAL_S
+        self._outputs.tell(_WAITING if status.state.live else "Starting Claude Code …")
 
     def show(self, event: Event) -> None:
         """Take one event."""
         match event:
             case TextDelta():
-                self._text(event.block, self._texts.get(event.block, "") + event.text)
+                self._blocks.setdefault(event.block, _Block()).segments.feed(event.text)
+                self._waiting.add(event.block)
             case TextWithdrawn():
-                self._text(event.block, "")
+                self._blocks.setdefault(event.block, _Block()).withdraw()
+                self._waiting.add(event.block)
+            case ThinkingDelta() | ThinkingFinished():
+                self._think(event)
             case ToolStarted() | ToolFinished() | PermissionDenied():
                 self._tool(event)
             case BackgroundReply():
                 heading = words.background(event)
-                self._next_output().write(words.quote_bundle(heading, event.text))
-                self._tell("Waiting for Claude …")
+                self._outputs.next().write(words.quote_bundle(heading, event.text))
+                self._outputs.tell(_WAITING)
             case TurnFinished() | TurnFailed():
-                self.refresh()
-                self._tell(self._last_line(event))
+                self._end(event)
             case _:
                 self._progress_of(event)
 
@@ -99,66 +126,80 @@ class LiveRenderer:
         match event:
             case TurnStarted():
                 self._recovery = words.recovery(event) or self._recovery
-                self._tell("Waiting for Claude …")
-            case ThinkingDelta():
-                self._tell("Thinking …")
+                self._outputs.tell(_WAITING)
             case PermissionAsked():
-                self._tell(words.asked(event) + " …")
+                self._outputs.tell(words.asked(event) + " …")
             case RetryScheduled():
-                self._tell(words.retry(event) + " …")
+                self._outputs.tell(words.retry(event) + " …")
             case RoomAwaited():
-                self._tell(words.room(event) + " …")
+                self._outputs.tell(words.room(event) + " …")
 
-    def _last_line(self, event: TurnFinished | TurnFailed) -> str:
-        if isinstance(event, TurnFinished):
-            return words.footer(event, self._status)
-        outcome = "Not complete." if self._texts else "No answer."
-        return " · ".join(part for part in (self._status.label or outcome, self._recovery) if part)
+    def _think(self, event: ThinkingDelta | ThinkingFinished) -> None:
+        if isinstance(event, ThinkingDelta):
+            self._thinking.add(event)
+            self._glimpsed = True
+            return
+        thought = self._thinking.finish(event)
+        if thought is not None:
+            self._settle()
+            self._outputs.next().write(aside_fold(*thought))
+            self._outputs.tell(_WAITING)
 
     def _tool(self, event: ToolStarted | ToolFinished | PermissionDenied) -> None:
         if isinstance(event, ToolFinished):
-            output = self._tool_outputs.pop(event.tool_id, None)
-            if output is not None:
-                mark, call = self._tools.finish(event)
-                output.write(words.text_bundle(f"{mark} {words.code_span(call)}"))
-                self._tell("Waiting for Claude …")
+            part = self._tool_parts.pop(event.tool_id, None)
+            if part is not None:
+                part.write(self._tools.finish(event).bundle)
+                self._outputs.tell(_WAITING)
             return
-        self.refresh()
-        line = words.code_span(words.tool_call(event.name, event.arguments))
-        output = self._next_output()
+        self._settle()
+        part = self._outputs.next()
         if isinstance(event, ToolStarted):
-            output.write(words.text_bundle(f"⋯ {line}"))
-            self._tools.start(event)
-            self._tool_outputs[event.tool_id] = output
+            part.write(self._tools.start(event).bundle)
+            self._tool_parts[event.tool_id] = part
         else:
-            output.write(words.text_bundle(words.denied(event, line)))
+            line = words.code_span(words.tool_call(event.name, event.arguments))
+            part.write(words.text_bundle(words.denied(event, line)))
+
+    def _end(self, event: TurnFinished | TurnFailed) -> None:
+        self._settle()
+        for tool_id, call in self._tools.break_off().items():
+            self._tool_parts[tool_id].write(call.bundle)
+        thought = self._thinking.break_off()
+        if thought is not None:
+            self._outputs.next().write(aside_fold(*thought))
+        if isinstance(event, TurnFinished):
+            self._outputs.tell(words.footer(event, self._status))
+        else:
+            outcome = self._status.label or ("Not complete." if self._blocks else "No answer.")
+            told = (outcome, self._recovery)
+            self._outputs.tell(" · ".join(part for part in told if part))
 
     @property
     def due_s(self) -> float | None:
-        """How long until text wants to be shown, in seconds; None while none waits."""
-        if not self._waiting:
+        """How long until something wants to be shown, in seconds; None while nothing waits."""
+        if not self._waiting and not self._glimpsed:
             return None
-        return max(0.0, self._refreshed_s + INTERVAL_S - time.monotonic())
+        return max(0.0, self._refreshed_s + self._interval_s - self._clock())
 
     def refresh(self) -> None:
         """Show the text that has come since the last time."""
-        for block in sorted(self._waiting):
-            if block not in self._blocks:
-                self._blocks[block] = self._next_output()
-            self._blocks[block].write(words.text_bundle(self._texts[block]))
+        self._show_text(self._waiting, complete=False)
+        if self._glimpsed:
+            self._glimpsed = False
+            if self._thinking.under_way:
+                self._outputs.tell(self._thinking.glimpse)
+        self._refreshed_s = self._clock()
+
+    def _settle(self) -> None:
+        """Show the text so far as it stays: something else comes after it."""
+        self._show_text(self._growing | self._waiting, complete=True)
+        self._growing.clear()
+
+    def _show_text(self, blocks: set[int], *, complete: bool) -> None:
+        longest = 0
+        for number in sorted(blocks):
+            longest = max(longest, self._blocks[number].show(self._outputs, complete=complete))
+        self._growing |= self._waiting
         self._waiting.clear()
-        self._refreshed_s = time.monotonic()
-
-    def _text(self, block: int, text: str) -> None:
-        self._texts[block] = text
-        self._waiting.add(block)
-
-    def _next_output(self) -> _Output:
-        """Return the output for what comes next: the progress line's, where there is one."""
-        output, self._progress = self._progress or _Output(), None
-        return output
-
-    def _tell(self, progress: str) -> None:
-        if self._progress is None:
-            self._progress = _Output()
-        self._progress.write(words.aside_bundle(progress))
+        self._interval_s = INTERVAL_S * max(1, longest / SWIFT)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from claude_magic.session import MAIN
 
+from .folds import inert, visible
+from .sanitised import sanitised
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
@@ -30,7 +33,7 @@ def tool_call(name: str, arguments: Mapping[str, Any]) -> str:
     """Say a tool call in one line of plain text."""
     telling = arguments.get("command") or arguments.get("file_path") or arguments.get("pattern")
     text = telling if isinstance(telling, str) else json.dumps(dict(arguments), default=str)
-    text = " ".join(text.split())
+    text = visible(" ".join(text.split()))
     if len(text) > MAX_ARGUMENT:
         text = text[: MAX_ARGUMENT - 1] + "…"
     return f"{name} {text}"
@@ -97,19 +100,24 @@ def _count(tokens: int) -> str:
 
 def text_bundle(markdown: str) -> dict[str, str]:
     """Return Markdown as an output."""
-    return {"text/markdown": markdown, "text/plain": markdown}
+    return {"text/markdown": sanitised(markdown), "text/plain": markdown}
+
+
+def growing_bundle(markdown: str) -> dict[str, str]:
+    """Return Markdown that will be sent again soon, so not twice each time."""
+    return {"text/markdown": sanitised(markdown)}
 
 
 def quote_bundle(heading: str, markdown: str) -> dict[str, str]:
     """Return what answers nobody as an output, set apart from answers."""
     text = f"{heading}\n\n{markdown}" if markdown else heading
-    quoted = "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+    quoted = "\n".join(f"> {line}".rstrip() for line in sanitised(text).splitlines())
     return {"text/markdown": quoted, "text/plain": text}
 
 
 def aside_bundle(text: str) -> dict[str, str]:
     """Return a line of ours as an output, smaller than the model's words."""
-    return {"text/markdown": f"<sub>{text}</sub>", "text/plain": text}
+    return {"text/markdown": f"<sub>{inert(text)}</sub>", "text/plain": text}
 
 
 def code_span(text: str) -> str:

@@ -55,6 +55,9 @@ _STRUCTURED_OUTPUT = "StructuredOutput"
 
 _DEFERRED = "tool_deferred"
 
+#: A turn keeps its events, so no result of a tool may weigh more, in characters.
+MOST_RESULT = 10_000
+
 
 @dataclass(slots=True)
 class _Block:
@@ -244,11 +247,13 @@ class Translator:
             return
         for block in message.content:
             if isinstance(block, ToolResultBlock) and block.tool_use_id in self._tools:
+                text = _text_of(block.content)
                 yield ToolFinished(
                     block.tool_use_id,
                     self._tools.pop(block.tool_use_id),
                     is_error=bool(block.is_error),
-                    text=_text_of(block.content),
+                    text=text[:MOST_RESULT],
+                    left_out=max(0, len(text) - MOST_RESULT),
                 )
 
     def _result(self, message: ResultMessage) -> Result:

@@ -28,7 +28,7 @@ LATEST_S = 0.7
 #: What a cell shows of what it was interrupted in.
 SIGNS = {
     "a text": ".0 w",
-    "a command": "⋯ `Bash",
+    "a command": "⋯ <code>Bash",
     "a question": "Waiting for consent",
     "a back-off": "retry 1 of",
 }

@@ -1,0 +1,122 @@
+"""The model's Markdown without what front ends would run.
+
+JupyterLab sanitises the Markdown of outputs only where it does not trust the cell, and it trusts a
+cell that was just run: script in it runs. So no tag may reach it that is not known to be harmless.
+
+What is code to one Markdown parser is not code to another, and whoever writes into a file that
+Claude reads may know where they differ. So nothing dangerous is left as it is even in code: code
+that holds a tag is written in HTML, escaped, which every parser takes for the same.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from .folds import inert, one_block
+
+#: Tags that stay, as long as they have no attributes.
+_HARMLESS = r"</?(?:b|br|details|em|hr|i|kbd|mark|s|small|strong|sub|summary|sup|u) ?/?>"
+_TAG = re.compile(rf"(?!{_HARMLESS})<(?=[A-Za-z/!?])", re.IGNORECASE)
+#: An unknown tag without attributes does nothing: types in angle brackets are common in code.
+_NO_TAG = re.compile(r"<(?:T|bool|char|double|float|int|std\w*\.h|i?o?stream|str|string|vector)>")
+
+_ADDRESS_IN_BRACKETS = re.compile(r"<((?:https?://|mailto:)[^\s<>\"'`]+)>")
+_DESTINATION = re.compile(r"(?<=\])(?P<opening>[(:])(?=\s*<?(?P<address>[^\s>)]*))")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_SCHEMES = {"http", "https", "mailto", "attachment"}
+#: What makes links and attributes in mathematics.
+_COMMAND = re.compile(r"\\(?:href|class|cssId|style|data|csname)(?![A-Za-z])")
+
+_FENCE = re.compile(
+    r"^(?P<margin>(?:[ \t>]|(?:[-+*]|\d{1,9}[.)])[ \t])*)(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})",
+)
+_NOT_EMPTY_LINE = r"(?:(?!\n[ \t]*\n).)"
+_CODE_OR_MATH = re.compile(
+    rf"(?<![`\\])(?P<ticks>`+)(?!`)(?P<code>{_NOT_EMPTY_LINE}+?)(?<!`)(?P=ticks)(?!`)"
+    rf"|(?<!\\)(?P<dollars>\$\$?)(?!\$)(?P<math>{_NOT_EMPTY_LINE}+?)(?P=dollars)",
+    re.DOTALL,
+)
+
+
+def sanitised(markdown: str) -> str:
+    """Return Markdown that reads the same and in which nothing can run."""
+    if not _dangerous(markdown):
+        return markdown
+    written: list[str] = []
+    text: list[str] = []
+    lines = iter(markdown.split("\n"))
+    for line in lines:
+        opening = _FENCE.match(line)
+        if opening is None:
+            text.append(line)
+            continue
+        written += _text("\n".join(text)).split("\n") if text else []
+        text.clear()
+        fence = [line]
+        closing = re.compile(rf"[ \t>]*{opening['fence']}{opening['fence'][0]}*[ \t]*$")
+        for inside in lines:
+            fence.append(inside)
+            if closing.match(inside):
+                break
+        written += _fence(opening, fence, closed=len(fence) > 1 and bool(closing.match(fence[-1])))
+    written += _text("\n".join(text)).split("\n") if text else []
+    return "\n".join(written)
+
+
+def _dangerous(text: str) -> bool:
+    return bool(
+        _TAG.search(_NO_TAG.sub("", text))
+        or _COMMAND.search(text)
+        or any(_leads_astray(found["address"]) for found in _DESTINATION.finditer(text))
+    )
+
+
+def _leads_astray(address: str) -> bool:
+    """Tell whether an address may be anything but a page, a file or a mailbox."""
+    plain = re.sub(r"[\x00-\x20\\]", "", html.unescape(address))
+    scheme = _SCHEME.match(plain)
+    return scheme is not None and scheme[1].lower() not in _SCHEMES
+
+
+def _fence(opening: re.Match[str], lines: list[str], *, closed: bool) -> list[str]:
+    if not _dangerous("\n".join(lines)):
+        return lines
+    margin = opening["margin"]
+    content = lines[1 : -1 if closed else None]
+    depth = len(margin)
+    code = "\n".join(line[depth:] if not line[:depth].strip(" \t>") else line for line in content)
+    return [f"{margin}<pre><code>{one_block(code)}</code></pre>", margin.rstrip()]
+
+
+def _text(text: str) -> str:
+    pieces: list[str] = []
+    end = 0
+    for found in _CODE_OR_MATH.finditer(text):
+        pieces.append(_prose(text[end : found.start()]))
+        end = found.end()
+        whole, code = found[0], found["code"]
+        if not _dangerous(whole):
+            pieces.append(whole)
+        elif code is not None:
+            pieces.append(f"<code>{inert(' '.join(code.split()))}</code>")
+        else:
+            pieces.append(_math(whole))
+    pieces.append(_prose(text[end:]))
+    return "".join(pieces)
+
+
+def _prose(text: str) -> str:
+    text = _ADDRESS_IN_BRACKETS.sub(r"\1", text)
+    text = _COMMAND.sub(lambda found: f"&#92;{found[0][1:]}", text)
+    return _DESTINATION.sub(_without_link, _TAG.sub("&lt;", text))
+
+
+def _math(text: str) -> str:
+    """Mathematics knows no entities, but a space means nothing to it."""
+    text = _TAG.sub("< ", _COMMAND.sub(r"\\mathrm", text))
+    return _DESTINATION.sub(r" \g<opening>", text)
+
+
+def _without_link(found: re.Match[str]) -> str:
+    return f"&#{ord(found[0])};" if _leads_astray(found["address"]) else found[0]
