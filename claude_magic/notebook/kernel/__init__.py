@@ -1,0 +1,1 @@
+"""What Claude can know of the kernel, and do in it."""
