@@ -27,7 +27,14 @@ from .loop import LoopThread, loop_thread
 from .moment import moment
 from .named import NamedSession
 from .options import READING_TOOLS, TOOLS, Effort, PermissionMode, SessionOptions
-from .permission import Allow, Deny, PermissionAnswer, PermissionCallback, PermissionRequest
+from .permission import (
+    Allow,
+    Deny,
+    PermissionAnswer,
+    PermissionCallback,
+    PermissionRequest,
+    nobody_to_ask,
+)
 from .pool import Pool
 from .records import Record
 from .registry import DEFAULT_MAX_LIVE, MAIN, SHORTEST_ID, SessionRegistry
@@ -93,6 +100,7 @@ __all__ = [
     "claude_program",
     "loop_thread",
     "moment",
+    "nobody_to_ask",
     "wire_name",
 ]
 

@@ -154,6 +154,10 @@ class Conversation:
         for listener in list(self.listeners):
             self._call(listener)
 
+    def tell_granted(self, granted: tuple[str, ...]) -> None:
+        """Say what a person has allowed for the rest of the session."""
+        self._tell(replace(self.status, granted=granted))
+
     def _look_for_room(self) -> None:
         if self._pool is not None:
             self._pool.look()
@@ -641,8 +645,9 @@ class Conversation:
                 _logger.exception("The permission callback raised; the tool is not run.")
                 answer = Deny(f"The question failed: {type(error).__name__}: {error}")
         if turn is not None and isinstance(answer, Deny):
-            asked = decide is not None
-            turn.publish(PermissionDenied(request.name, request.arguments, answer.reason, asked))
+            turn.publish(
+                PermissionDenied(request.name, request.arguments, answer.reason, answer.asked),
+            )
         return answer
 
     # -- ending --------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -20,10 +21,13 @@ class PermissionRequest:
         The tool, such as ``"Bash"``.
     arguments
         What it would be called with.
+    cwd
+        Where Claude Code works, and relative paths begin.
     """
 
     name: str
     arguments: Mapping[str, Any] = field(hash=False)
+    cwd: Path = field(default_factory=Path.cwd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,13 @@ class Deny:
         What Claude is told.
     stop
         Whether the turn ends with this.
+    asked
+        Whether a person was asked, rather than nobody being there.
     """
 
     reason: str
     stop: bool = False
+    asked: bool = True
 
 
 PermissionAnswer: TypeAlias = Allow | Deny
@@ -67,6 +74,7 @@ def nobody_to_ask(request: PermissionRequest) -> Deny:
     return Deny(
         f"{request.name} needs a person's consent and nobody can be asked here. "
         "Go on without it, or say what you would have done.",
+        asked=False,
     )
 
 

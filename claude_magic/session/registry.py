@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from claude_magic.errors import OptionError, UsageError
 
@@ -18,6 +18,9 @@ from .records import Record, Records
 from .served import Caller
 from .session import ClaudeSession
 from .transcript import transcribed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: The name of the kernel's own conversation.
 MAIN = "main"
@@ -46,7 +49,7 @@ class SessionRegistry:
     notebook
         The notebook that the conversations belong to, by which they are found again later.
     caller
-        What the kernel does for its sessions while their turns go on; None for nothing.
+        Makes what the kernel does for a session while its turns go on; None for nothing.
 
     Attributes
     ----------
@@ -62,23 +65,24 @@ class SessionRegistry:
         *,
         max_live: int = DEFAULT_MAX_LIVE,
         notebook: str | None = None,
-        caller: Caller | None = None,
+        caller: Callable[[SessionOptions], Caller] | None = None,
     ) -> None:
         self.options = (options or SessionOptions()).but(notebook=notebook)
         self._pool = Pool(max_live)
-        self._caller = caller or Caller()
+        self._caller = caller or _idle_caller
         # Held while a name is given or taken away.
         self._lock = threading.Lock()
         self.main = NamedSession(self._make(self.options.but(name=MAIN)), self._make)
         self._others: dict[str, NamedSession] = {}
 
     def _make(self, options: SessionOptions, resume: Place | None = None) -> ClaudeSession:
+        caller = self._caller(options)
         return ClaudeSession(
             options,
             resume=resume,
-            on_permission=self._caller.decide,
-            consent_for=self._caller.consent_for,
-            toolbox=self._caller.toolbox,
+            on_permission=caller.decide,
+            consent_for=caller.consent_for,
+            toolbox=caller.toolbox,
             pool=self._pool,
         )
 
@@ -145,7 +149,9 @@ class SessionRegistry:
         original = self.find(of)
         with self._lock:
             self._check_free(name)
-            self._others[name] = self._named(original.session.fork(name=name))
+            options = original.session.options.but(name=name)
+            session = self._make(options, original.session.branch())
+            self._others[name] = self._named(session)
             return self._others[name]
 
     def resume(self, session_id: str, name: str = MAIN, **changes: Any) -> NamedSession:
@@ -345,6 +351,10 @@ class SessionRegistry:
         if len(found) > 1:
             raise UsageError(f"{start!r} begins more than one id: {', '.join(found)}.")
         return found[0]
+
+
+def _idle_caller(_options: SessionOptions) -> Caller:
+    return Caller()
 
 
 def _check_name(name: str) -> None:

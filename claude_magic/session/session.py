@@ -125,13 +125,25 @@ class ClaudeSession:
         """
         return type(self)(
             self.options,
-            resume=self._mine().branch(),
+            resume=self.branch(),
             on_permission=self._caller.decide,
             consent_for=self._caller.consent_for,
             toolbox=self._caller.toolbox,
             pool=self._pool,
             **changes,
         )
+
+    def branch(self) -> Place:
+        """Return where another session can begin, to have all so far in common with this one.
+
+        Give it to a new session as `resume`. A turn that is under way is left out.
+
+        Raises
+        ------
+        UsageError
+            If the conversation is not kept.
+        """
+        return self._mine().branch()
 
     def _mine(self) -> Conversation:
         if os.getpid() != self._process_id:
@@ -197,6 +209,10 @@ class ClaudeSession:
 
         loop.call_soon(begin)
         return lambda: loop.call_soon(end)
+
+    def tell_granted(self, granted: Sequence[str]) -> None:
+        """Have the status say what a person has allowed for the rest of the session. Any thread."""
+        loop_thread().call_soon(self._mine().tell_granted, tuple(granted))
 
     def send(
         self,

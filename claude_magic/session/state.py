@@ -122,6 +122,8 @@ class SessionStatus:
         What the session is called among others.
     used_s
         When its last turn ended, by `time.time()`; None before the first.
+    granted
+        What a person has allowed for the rest of the session, as rules.
     """
 
     state: SessionState
@@ -136,6 +138,7 @@ class SessionStatus:
     cost_usd: float = 0.0
     name: str | None = None
     used_s: float | None = None
+    granted: tuple[str, ...] = ()
 
     @property
     def paid_usd(self) -> float:

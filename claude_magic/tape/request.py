@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-# Claude Code adds these to what a person wrote; the person never sees them.
+# Claude Code and claude-magic add these to what a person wrote; the person never sees them.
 _ADDED = re.compile(
-    r"<system-reminder>.*?</system-reminder>|\[Request interrupted by user[^\]\n]*\]",
+    r"<(system-reminder|notebook-context)>.*?</\1>|\[Request interrupted by user[^\]\n]*\]",
     re.DOTALL,
 )
 

@@ -46,7 +46,8 @@ def status_text(status: SessionStatus) -> str:
 def permissions(status: SessionStatus) -> str:
     """Say which tools Claude has, and where."""
     where = status.cwd or "the working directory"
-    return f"{', '.join(status.tools)} in {where}" if status.tools else "no tools"
+    tools = f"{', '.join(status.tools)} in {where}" if status.tools else "no tools"
+    return f"{tools}; unasked: {', '.join(status.granted)}" if status.granted else tools
 
 
 def one_line(text: str) -> str:

@@ -82,6 +82,8 @@ class Client:
     ) -> None:
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._decide = decide
+        # The kernel may change its directory; what Claude may look at does not move with it.
+        self._cwd = options.cwd or Path.cwd()
         # A branch needs an id of its own; a conversation that goes on has one.
         goes_on = place.resumes is not None and not place.branches
         self._launch = prepare(
@@ -99,7 +101,7 @@ class Client:
                 model=options.model,
                 effort=options.effort,
                 system_prompt=self._system_prompt(options, resumes=place.resumes is not None),
-                cwd=options.cwd,
+                cwd=self._cwd,
                 add_dirs=list(options.extra_directories),
                 tools=list(options.tools),
                 permission_mode=options.permission_mode,
@@ -108,7 +110,7 @@ class Client:
                     **client_servers(options.client_tools),
                     **kernel_servers(caller.toolbox),
                 },
-                hooks=tool_hooks(options.client_tools, caller.consent_for),
+                hooks=tool_hooks(options.client_tools, caller.consent_for, self._cwd),
                 thinking=cast("ThinkingConfig | None", options.thinking),
                 output_format=(
                     {"type": "json_schema", "schema": dict(options.output_schema)}
@@ -275,7 +277,7 @@ class Client:
         arguments: dict[str, Any],
         _context: ToolPermissionContext,
     ) -> PermissionResult:
-        answer = await self._decide(PermissionRequest(name, arguments))
+        answer = await self._decide(PermissionRequest(name, arguments, self._cwd))
         if isinstance(answer, Allow):
             changed = answer.arguments
             return PermissionResultAllow(updated_input=None if changed is None else dict(changed))

@@ -17,6 +17,7 @@ from claude_magic.session.tools import CLIENT_SERVER, own_name, wire_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from claude_agent_sdk.types import (
         HookCallback,
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _EXTRA_BODY = "CLAUDE_CODE_EXTRA_BODY"
+
+#: The tool by which Claude Code takes an answer that must meet a schema.
+STRUCTURED_OUTPUT = "StructuredOutput"
 
 #: How long the answer of the hook may take, in seconds; it takes none, but 60 s would be too short
 #: for a machine that sleeps.
@@ -126,6 +130,7 @@ async def _run_nothing(_arguments: dict[str, Any]) -> dict[str, Any]:
 def tool_hooks(
     tools: Sequence[ToolDefinition],
     consent_for: Callable[[PermissionRequest], bool] | None,
+    cwd: Path,
 ) -> dict[HookEvent, list[HookMatcher]] | None:
     """Return the hooks that see a tool call before it runs.
 
@@ -136,7 +141,7 @@ def tool_hooks(
     if tools:
         hooks.append((wire_name(".*"), _defer))
     if consent_for is not None:
-        hooks.append((None, _asking_first(consent_for)))
+        hooks.append((None, _asking_first(consent_for, cwd)))
     if not hooks:
         return None
     return {
@@ -147,15 +152,18 @@ def tool_hooks(
     }
 
 
-def _asking_first(consent_for: Callable[[PermissionRequest], bool]) -> HookCallback:
+def _asking_first(
+    consent_for: Callable[[PermissionRequest], bool],
+    cwd: Path,
+) -> HookCallback:
     async def ask_first(call: HookInput, _id: str | None, _context: HookContext) -> HookJSONOutput:
         name, arguments = str(call.get("tool_name")), call.get("tool_input")
-        if own_name(name) is not None:
-            return {}  # the caller runs it, or not
+        if own_name(name) is not None or name == STRUCTURED_OUTPUT:
+            return {}  # the caller runs it, or not; or it is the answer itself
         if not isinstance(arguments, dict):
             arguments = {}
         try:
-            needed = consent_for(PermissionRequest(name, arguments))
+            needed = consent_for(PermissionRequest(name, arguments, cwd))
         except Exception:
             _logger.exception("Whether a tool needs consent could not be found out; it is asked.")
             needed = True

@@ -41,6 +41,7 @@ from claude_magic.session.observations import (
 from claude_magic.session.tools import own_name
 
 from .failures import error_of
+from .request import STRUCTURED_OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,9 +50,6 @@ if TYPE_CHECKING:
 
     from claude_magic.session.observations import Observation
 
-
-#: The tool by which Claude Code takes an answer that must meet a schema.
-_STRUCTURED_OUTPUT = "StructuredOutput"
 
 _DEFERRED = "tool_deferred"
 
@@ -238,7 +236,7 @@ class Translator:
             number, _, _ = self._open_calls.pop(self._index, (self._calls, "", ""))
             self._calls = max(self._calls, number + 1)
             yield ToolCalled(number, block.id, name, block.input)
-        elif block.name != _STRUCTURED_OUTPUT:
+        elif block.name != STRUCTURED_OUTPUT:
             self._tools[block.id] = block.name
             yield ToolStarted(block.id, block.name, block.input)
 
