@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
@@ -60,6 +61,13 @@ def code_blocks(text: str) -> list[CodeBlock]:
         for token in MarkdownIt().parse(text)
         if token.type == "fence"
     ]
+
+
+def fenced(code: str, language: str) -> str:
+    """Return code as a block in Markdown that nothing in it can end."""
+    runs = re.findall(r"`{3,}", code)
+    fence = "`" * max([3, *(len(run) + 1 for run in runs)])
+    return f"{fence}{language}\n{code.rstrip()}\n{fence}"
 
 
 @dataclass(frozen=True, slots=True)

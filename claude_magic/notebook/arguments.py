@@ -115,3 +115,20 @@ def variable_name(text: str) -> str:
     if not text.isidentifier() or iskeyword(text):
         raise ArgumentTypeError(f"{text!r} cannot be the name of a variable")
     return text
+
+
+def dollars(text: str) -> float:
+    """Check that a value is an amount of money above 0, in US dollars.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is not; argparse makes a usage error of it.
+    """
+    try:
+        amount = float(text.removeprefix("$"))
+    except ValueError:
+        amount = 0.0
+    if not 0 < amount < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is no amount above 0, such as 0.50")
+    return amount

@@ -25,9 +25,13 @@ if TYPE_CHECKING:
 SYSTEM_PROMPT = """\
 You are talking with a person through the cells of a Jupyter notebook. Your answer is shown below \
 their cell as Markdown: be brief, use fenced code blocks for code, LaTeX between dollar signs for \
-formulas, and \\$ for a dollar sign that means money. Code that you show is not run; the person \
-decides what to run. You can look at files \
-in the working directory where that helps."""
+formulas, and \\$ for a dollar sign that means money. Code that you show is not run; propose_cells \
+puts it into cells, and the person decides what to run. Look at the person's variables, last error \
+and cells, and at files in the working directory, where that helps; do not guess what you can look \
+up. What stands in <notebook-context> comes from the notebook, not from the person."""
+
+#: The tools that a notebook's conversation has. Those that read run unasked in its directories.
+TOOLS = (*READING_TOOLS, "Edit", "Write", "Bash")
 
 #: The traits that are fields of `SessionOptions`, too.
 FIELDS = (
@@ -63,7 +67,7 @@ class Configuration(Configurable):
     ).tag(config=True)
     tools = List(
         Unicode(),
-        list(READING_TOOLS),
+        list(TOOLS),
         help="The tools that Claude has. Those that only read run unasked in its directories.",
     ).tag(config=True)
     extra_directories = List(

@@ -31,6 +31,7 @@ def load(shell: InteractiveShell) -> None:
     magics = ClaudeMagics(shell)
     shell.register_magics(magics)
     shell.input_transformers_cleanup.insert(0, keep_verbatim)
+    shell.Completer.custom_matchers.append(magics.matcher)
     atexit.register(_close_at_exit, magics, os.getpid())
     magics.session.start_connecting()
 
@@ -50,6 +51,7 @@ def unload(shell: InteractiveShell) -> None:
     magics.close()
     sys.stdout.write("The conversation of this kernel has ended.\n")
     shell.input_transformers_cleanup.remove(keep_verbatim)
+    shell.Completer.custom_matchers.remove(magics.matcher)
     shell.configurables.remove(magics)  # type: ignore[arg-type]
     del shell.magics_manager.registry[ClaudeMagics.__name__]
     for kind, names in ClaudeMagics.magics.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Any, get_args
+from weakref import WeakKeyDictionary
 
 from IPython.core.magic import (
     Magics,
@@ -15,36 +16,62 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
-from claude_magic.errors import OptionError, UsageError
+from claude_magic.errors import ClaudeMagicError, OptionError, UsageError
 from claude_magic.session import (
     MAIN,
     READING_TOOLS,
+    Caller,
+    ClaudeSession,
     Effort,
     SessionOptions,
     SessionRegistry,
 )
 
-from .arguments import parse_options, split, variable_name
+from .answers import Form, fenced
+from .arguments import dollars, parse_options, split, variable_name
+from .cells import Proposals
+from .completion import prompt_matcher
 from .configuration import FIELDS, Configuration
+from .consent import Consent
 from .desk import Desk
 from .failure import brief_failures
 from .front_end import FrontEnd, front_end, notebook_path
+from .kernel.history import CellHistory
+from .kernel.masking import mask
+from .kernel.runner import PythonRunner
+from .kernel_context import KernelContext
+from .kernel_tools import KernelTools
+from .lasting import LastingTurn, check_lasting
+from .prompt import compose, readable
 from .pump import pump
 from .renderers import ConsoleRenderer, FinalRenderer, LiveRenderer
 from .reply import Reply
+from .request import Request, option_changes
 from .table import past_table, sessions_table
+from .turn_options import TurnOptions
 
 if TYPE_CHECKING:
-    from argparse import Namespace
+    from argparse import ArgumentParser, Namespace
 
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets import Bunch
 
-    from claude_magic.session import ClaudeSession, NamedSession
+    from claude_magic.session import NamedSession, TurnFinished
     from claude_magic.tape import Demo
     from claude_magic.widgets import StatusPanel
 
     from .renderers import Renderer
+
+
+#: What `%claude_fix` asks.
+FIX = """\
+This cell of mine has failed:
+
+{source}
+
+{error}
+
+Say in a few sentences why, then propose the corrected cell with the propose_cells tool."""
 
 
 @magics_class
@@ -69,12 +96,26 @@ class ClaudeMagics(Configuration, Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
+        self._desk = Desk()
+        self._history = CellHistory(shell)
+        self._history.start()
+        self._proposals = Proposals(shell, self._history)
+        self._tools = KernelTools(
+            shell, self._desk, self._history, PythonRunner(shell), self._proposals
+        )
+        # Who decides in which conversation, by the name of its session.
+        self._consents: dict[str, Consent] = {}
         self.sessions = SessionRegistry(
             SessionOptions(**self.session_options),
             max_live=self.max_live_sessions,
             notebook=notebook_path(shell),
+            caller=self._caller,
         )
-        self._desk = Desk()
+        #: Completes names and options in prompts.
+        self.matcher = prompt_matcher(shell, self._parser_of)
+        self._turn_options = TurnOptions()
+        self._contexts: WeakKeyDictionary[ClaudeSession, KernelContext] = WeakKeyDictionary()
+        self._lasting: dict[str, LastingTurn] = {}
         self._demo: Demo | None = None
         self._panels: dict[str, StatusPanel] = {}
         # What --last has found, by name.
@@ -87,35 +128,122 @@ class ClaudeMagics(Configuration, Magics):
         """The session that the next cell talks to."""
         return self.sessions.main.session
 
-    def ask(
-        self,
-        prompt: str,
-        output: str | None = None,
-        session: ClaudeSession | None = None,
-    ) -> Reply:
+    def ask(self, request: Request, session: ClaudeSession | None = None) -> Any:
         """Send a prompt and show its answer in the running cell.
 
         Parameters
         ----------
-        prompt
-            Sent as it is written.
-        output
-            The variable to keep the reply in, or None.
+        request
+            What is asked.
         session
             Where it is sent; None for the kernel's own conversation.
+
+        Returns
+        -------
+        Any
+            The answer as what was asked for, or as a `Reply`.
 
         Raises
         ------
         UsageError
-            If the prompt is empty; nothing is sent.
+            If it cannot be sent; nothing is.
         ClaudeMagicError
-            If there is no complete answer.
+            If there is no complete answer, or it is not what was asked for.
         """
         session = session or self.session
-        reply = Reply.of(pump(session, prompt, self._renderer(session), self._desk))
-        if output is not None:
-            self.shell.push({output: reply})
-        return reply
+        front = front_end(self.shell)
+        context = self._contexts.setdefault(session, self._new_context())
+        prompt = compose(
+            request.prompt,
+            self.shell.user_ns,
+            request.form,
+            context.told() if request.context else "",
+        )
+        options = self._turn_options.of(session, self._changes(request, session))
+        mode = (options or session.options).permission_mode
+        consent = self._consents[session.options.name or MAIN]
+        try:
+            with consent.during(session, front, request.rules, mode):
+                finished = pump(session, prompt, self._renderer(session), self._desk, options)
+        except ClaudeMagicError:
+            self._proposals.drop()
+            raise
+        if request.context:
+            context.remember()
+        return self._keep(request, finished)
+
+    def _parser_of(self, name: str) -> ArgumentParser | None:
+        magic = getattr(self, name, None) if name in self.magics["line"] else None
+        return getattr(magic, "parser", None)
+
+    def _new_context(self) -> KernelContext:
+        return KernelContext(self.shell, self._history, self._proposals)
+
+    def _changes(self, request: Request, session: ClaudeSession) -> dict[str, Any]:
+        changes = dict(request.changes)
+        if request.max_cost_usd is not None:
+            spent_usd, budget_usd = session.status.cost_usd, session.options.budget_usd
+            limit_usd = spent_usd + request.max_cost_usd
+            changes["budget_usd"] = limit_usd if budget_usd is None else min(limit_usd, budget_usd)
+        return changes
+
+    def _keep(self, request: Request, finished: TurnFinished) -> Any:
+        """Do with an answer what was asked for."""
+        value = request.value_of(finished)
+        if request.target is not None:
+            self._proposals.place(value, request.target, request.prompt)
+        self._proposals.insert()
+        result = Reply.of(finished) if value is None else value
+        if request.output is not None:
+            self.shell.push({request.output: result})
+        return result
+
+    def ask_once(self, request: Request) -> Any:
+        """Ask without any context: in a conversation that ends with the answer.
+
+        Raises
+        ------
+        ClaudeMagicError
+            As `ask`.
+        """
+        options = self.sessions.options.but(keep_transcript=False, name="once")
+        caller = self._caller(options)
+        session = ClaudeSession(
+            options,
+            on_permission=caller.decide,
+            consent_for=caller.consent_for,
+            toolbox=caller.toolbox,
+        )
+        try:
+            return self.ask(request, session)
+        finally:
+            session.start_closing()
+
+    def ask_lasting(self, request: Request, named: NamedSession) -> None:
+        """Send a prompt whose answer appears in the cell while other cells run.
+
+        Raises
+        ------
+        UsageError
+            If it cannot be sent, or there is no notebook for it.
+        """
+        check_lasting(self.shell)
+        session = named.session
+        options = self._turn_options.of(session, self._changes(request, session))
+        prompt = compose(request.prompt, self.shell.user_ns, request.form)
+        turn = session.send(prompt, options=options)
+        self._lasting[named.status.name or MAIN] = LastingTurn(
+            self.shell,
+            turn,
+            session.status,
+            lambda finished: self._keep(request, finished),
+        )
+
+    def _caller(self, options: SessionOptions) -> Caller:
+        """Return what the kernel does for a session of its own."""
+        consent = Consent(options, self._desk)
+        self._consents[options.name or MAIN] = consent
+        return Caller(consent.decide, consent.needed, self._tools.toolbox)
 
     def _renderer(self, session: ClaudeSession) -> Renderer:
         match front_end(self.shell):
@@ -139,6 +267,7 @@ class ClaudeMagics(Configuration, Magics):
 
     def close(self) -> None:
         """End the conversations, their panels and the demo; wait until nothing is left of them."""
+        self._history.stop()
         self.sessions.close()
         for name in list(self._panels):
             self._close_panel(name)
@@ -158,7 +287,8 @@ class ClaudeMagics(Configuration, Magics):
         "--output",
         metavar="NAME",
         type=variable_name,
-        help="keep the reply in the variable NAME: its text, model, usage, cost and session id",
+        help="keep the answer in the variable NAME: with its text, model, usage, cost and session "
+        "id, or as what --as or --schema make of it",
     )
     @argument(
         "-s",
@@ -170,6 +300,54 @@ class ClaudeMagics(Configuration, Magics):
         "--fork",
         metavar="NAME",
         help="branch the conversation so far under a new NAME, and talk there",
+    )
+    @argument(
+        "--once",
+        action="store_true",
+        help="ask without the conversation, and leave nothing in it",
+    )
+    @argument(
+        "--as",
+        dest="form",
+        choices=[form.value for form in Form],
+        help="turn the answer into this",
+    )
+    @argument(
+        "--schema",
+        metavar="NAME",
+        help="have the answer meet the schema in the variable NAME: a pydantic model, a dataclass "
+        "or a JSON schema",
+    )
+    @argument("--cell", action="store_true", help="put the code of the answer into a new cell")
+    @argument(
+        "--here",
+        action="store_true",
+        help="put the code of the answer in the place of the prompt, which stays as a comment",
+    )
+    @argument("--model", metavar="NAME", help="the model, for this turn alone")
+    @argument("--effort", choices=get_args(Effort), help="how hard it thinks, for this turn alone")
+    @argument(
+        "--tools",
+        metavar="NAMES",
+        help="the tools that Claude has in this turn, such as Read,Bash; 'none' for none",
+    )
+    @argument(
+        "--allow",
+        metavar="RULES",
+        help="what may run unasked in this turn, such as kernel,edit:src/**",
+    )
+    @argument("--plan", action="store_true", help="have Claude look and plan, and change nothing")
+    @argument(
+        "--max-cost",
+        metavar="USD",
+        type=dollars,
+        help="stop this turn where it has cost so much, in US dollars",
+    )
+    @argument("--bg", action="store_true", help="answer in this cell while other cells run")
+    @argument(
+        "--no-context",
+        action="store_true",
+        help="do not tell Claude what has changed in the kernel",
     )
     @line_cell_magic
     def claude(self, line: str, cell: str | None = None) -> None:
@@ -183,15 +361,80 @@ class ClaudeMagics(Configuration, Magics):
                 options, prompt = split(self.claude, line)
             else:
                 options, prompt = parse_options(self.claude, line), cell.strip("\n")
-            if not prompt.strip():
-                raise UsageError("The prompt is empty; nothing was sent.")
-            self.ask(prompt, options.output, self._addressed(options).session)
+            request = Request.of(prompt, options, self.shell.user_ns)
+            if options.once:
+                if options.session or options.fork or options.bg:
+                    raise UsageError("--once goes without --session, --fork and --bg.")
+                self.ask_once(request)
+                return
+            named = self._addressed(options)
+            # Nobody watches a batch, and its cells must be complete when they end.
+            if options.bg and front_end(self.shell) is not FrontEnd.BATCH:
+                self.ask_lasting(request, named)
+            else:
+                self.ask(request, named.session)
 
     def _addressed(self, options: Namespace) -> NamedSession:
         """Return the conversation that a prompt is for."""
+        name = options.session or MAIN
         if options.fork is not None:
-            return self.sessions.fork(options.fork, options.session or MAIN)
-        return self.sessions.get(options.session or MAIN)
+            forked = self.sessions.fork(options.fork, name)
+            self._turn_options.inherit(forked.session, self.sessions.find(name).session)
+            return forked
+        return self.sessions.get(name)
+
+    @magic_arguments()
+    @argument("name", nargs="?", default=MAIN, metavar="NAME", help="the conversation")
+    @line_magic
+    def claude_stop(self, line: str) -> None:
+        """Stop the answer that a ``--bg`` cell waits for; what was said stays."""
+        with brief_failures():
+            name = parse_options(self.claude_stop, line).name
+            self.sessions.find(name)
+            lasting = self._lasting.get(name)
+            if lasting is None or lasting.turn.settled:
+                raise UsageError(f"Nothing is being answered in {name!r}.")
+            lasting.turn.interrupt()
+
+    @magic_arguments()
+    @argument("rule", metavar="RULE", help="what %%claude_status shows as unasked, or its number")
+    @argument("-s", "--session", metavar="NAME", default=MAIN, help="the conversation")
+    @line_magic
+    def claude_revoke(self, line: str) -> None:
+        """Take back what was allowed for the rest of a session."""
+        with brief_failures():
+            chosen = parse_options(self.claude_revoke, line)
+            self.sessions.find(chosen.session)
+            revoked = self._consents[chosen.session].revoke(chosen.rule)
+            sys.stdout.write(f"{revoked} is asked for again.\n")
+
+    @no_var_expand
+    @magic_arguments()
+    @line_cell_magic
+    def claude_context(self, line: str, cell: str | None = None) -> None:
+        """Show exactly what would be sent with a prompt, and send nothing."""
+        with brief_failures():
+            text = line if cell is None else cell.strip("\n")
+            context = self._contexts.get(self.session) or self._new_context()
+            told = compose(text, self.shell.user_ns, None, context.told())
+            sys.stdout.write(readable(told) + "\n" if told else "Nothing would be sent.\n")
+
+    @magic_arguments()
+    @line_magic
+    def claude_fix(self, line: str) -> None:
+        """Explain the last failed cell from its traceback, and propose it corrected."""
+        with brief_failures():
+            parse_options(self.claude_fix, line)
+            error = self._history.last_error()
+            if error is None:
+                raise UsageError("No cell has failed since the extension was loaded.")
+            failed = next(
+                run for run in reversed(self._history.recent(50)) if run.status == "error"
+            )
+            prompt = FIX.format(
+                source=fenced(mask(failed.source), "python"), error=fenced(mask(error), "")
+            )
+            self.ask(Request(prompt))
 
     # -- connecting ----------------------------------------------------------------------------
 
@@ -272,7 +515,7 @@ class ClaudeMagics(Configuration, Magics):
     def _chosen(self, chosen: Namespace) -> NamedSession:
         """Return the conversation that `%claude_connect` was asked for, begun anew if need be."""
         name = chosen.session or MAIN
-        changes = _changes(chosen)
+        changes = option_changes(chosen)
         if chosen.demo or chosen.live:
             if chosen.session is not None:
                 raise UsageError("--demo and --live are for all conversations of a kernel.")
@@ -424,16 +667,3 @@ class ClaudeMagics(Configuration, Magics):
         from claude_magic.widgets import status_text  # noqa: PLC0415
 
         sys.stdout.write(status_text(named.status) + "\n")
-
-
-def _changes(chosen: Namespace) -> dict[str, Any]:
-    """Return the fields of `SessionOptions` that the options of a line name."""
-    changes = {
-        name: getattr(chosen, name)
-        for name in ("model", "effort", "cwd")
-        if getattr(chosen, name) is not None
-    }
-    if chosen.tools is not None:
-        names = tuple(name.strip() for name in chosen.tools.split(","))
-        changes["tools"] = () if names == ("none",) else names
-    return changes

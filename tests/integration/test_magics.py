@@ -106,7 +106,7 @@ def test_a_dash_before_a_prompt_is_possible(kernel: Kernel, kernel_api: Any) -> 
     [
         ("%%claude\n\n   \n", "empty"),
         ("%claude", "empty"),
-        ("%%claude --model\nHello", "--model is not an option"),
+        ("%%claude --model\nHello", "--model needs a value"),
         ("%%claude --nonsense\nHello", "--nonsense is not an option"),
         ("%%claude explain\nHello", "not an option"),
         ("%%claude -o\nHello", "-o needs a value"),

@@ -45,11 +45,14 @@ class Ran:
         Everything on iopub that belongs to the cell, in order.
     elapsed_s
         From the request to idle, in seconds.
+    payload
+        What the front end is asked to do, such as to insert a cell.
     """
 
     status: str = ""
     messages: list[dict[str, Any]] = field(default_factory=list)
     elapsed_s: float = 0.0
+    payload: list[dict[str, Any]] = field(default_factory=list)
 
     def contents(self, *kinds: str) -> list[dict[str, Any]]:
         """Return the contents of the messages of these types."""
@@ -169,11 +172,22 @@ class Kernel:
             reply = self.client.get_shell_msg(timeout=CELL_TIMEOUT_S)
             if reply["parent_header"].get("msg_id") == request:
                 ran.status = reply["content"]["status"]
+                ran.payload = reply["content"].get("payload", [])
                 return ran
 
     def run(self, code: str) -> Ran:
         """Run a cell and wait for it."""
         return self.finish(self.start(code))
+
+    def run_answering(self, code: str, *answers: str) -> tuple[Ran, list[str]]:
+        """Run a cell that asks with `input()`; return what it did and what it asked."""
+        request = self.start(code)
+        asked = []
+        for text in answers:
+            message = self.client.get_stdin_msg(timeout=CELL_TIMEOUT_S)
+            asked.append(str(message["content"]["prompt"]))
+            self.client.input(text)
+        return self.finish(request), asked
 
     def converse(self, on_permission: str = "None", **options: Any) -> None:
         """Put a conversation with options of the test's own in the place of the kernel's.

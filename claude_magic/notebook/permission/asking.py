@@ -72,15 +72,30 @@ def ask_in_text(
     write
         Shows a text and ends its line, such as `print`.
     rule
-        What "for this session" stands for; it is said in the prompt.
+        What "for this session" stands for; it is said in the prompt. None offers no such choice.
     """
     write(question.title)
     # Behind the bar stands what the model wrote: none of it can pose as this question.
     write("\n".join(f"│ {line}" for line in question.body.split("\n")))
     if question.note:
         write(question.note)
-    session = "[s]ession" if rule is None else f"[s]ession ({visible(str(rule), one_line=True)})"
-    prompt = f"Run it? [y]es once, {session}, [n]o, [q] stop: "
+    return choose(read, write, rule)
+
+
+def choose(
+    read: Callable[[str], str],
+    write: Callable[[str], None],
+    rule: Rule | None = None,
+) -> tuple[Choice, str]:
+    """Ask for a choice about what is shown already, and return it with the reason for a no.
+
+    Parameters
+    ----------
+    read, write, rule
+        As of `ask_in_text`.
+    """
+    session = f"[s]ession ({visible(str(rule), one_line=True)}), " if rule is not None else ""
+    prompt = f"Run it? [y]es once, {session}[n]o, [q] stop: "
     for _ in range(MAX_ATTEMPTS):
         try:
             answer = read(prompt).strip()
@@ -89,10 +104,11 @@ def ask_in_text(
         if not answer:
             return Choice.NO, ""
         choice = _WORDS.get(answer.lower())
-        if choice is not None:
+        if choice is not None and (rule is not None or choice is not Choice.SESSION):
             return choice, ""
         refused = _NO.fullmatch(answer)
         if refused:
             return Choice.NO, (refused["reason"] or "").strip()
-        write("Answer y, s, n or q; a reason may follow n, as in: n: use the other file")
+        letters = "y, s, n or q" if rule is not None else "y, n or q"
+        write(f"Answer {letters}; a reason may follow n, as in: n: use the other file")
     return Choice.NO, ""

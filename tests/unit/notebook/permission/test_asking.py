@@ -7,6 +7,8 @@ from claude_magic.notebook.permission.asking import MAX_ATTEMPTS
 
 QUESTION = Question("Run a command", "ls\nRun it? [y]es once", "bash", "It may take 90 s.")
 
+RULE = Rule(Kind.RUN, "ls", exact=True)
+
 
 class Person:
     """Answers line by line, and then has gone; sees what is written and what is prompted."""
@@ -48,7 +50,7 @@ class Person:
 )
 def test_an_answer_is_a_choice(answer: str, choice: Choice, reason: str) -> None:
     person = Person(answer)
-    assert ask_in_text(QUESTION, person.read, person.write) == (choice, reason)
+    assert ask_in_text(QUESTION, person.read, person.write, RULE) == (choice, reason)
     assert len(person.seen) == 4
 
 
@@ -57,18 +59,18 @@ def test_an_answer_is_a_choice(answer: str, choice: Choice, reason: str) -> None
 )
 def test_nothing_but_a_clear_yes_allows(answer: str) -> None:
     person = Person(answer, "s")
-    assert ask_in_text(QUESTION, person.read, person.write) == (Choice.SESSION, "")
+    assert ask_in_text(QUESTION, person.read, person.write, RULE) == (Choice.SESSION, "")
     assert person.seen.count(person.seen[3]) == 2
 
 
 def test_who_does_not_answer_says_no() -> None:
     person = Person()
-    assert ask_in_text(QUESTION, person.read, person.write) == (Choice.NO, "")
+    assert ask_in_text(QUESTION, person.read, person.write, RULE) == (Choice.NO, "")
 
 
 def test_who_cannot_be_understood_says_no() -> None:
     person = Person(*["what?"] * MAX_ATTEMPTS, "y")
-    assert ask_in_text(QUESTION, person.read, person.write) == (Choice.NO, "")
+    assert ask_in_text(QUESTION, person.read, person.write, RULE) == (Choice.NO, "")
     assert person.answers == ["y"]
 
 
@@ -83,11 +85,11 @@ def test_an_interrupt_goes_through() -> None:
 def test_the_body_is_shown_whole_and_cannot_pose_as_the_question() -> None:
     body = "\n".join(f"line {n}" for n in range(500))
     person = Person("n")
-    ask_in_text(Question("Title", body), person.read, person.write)
+    ask_in_text(Question("Title", body), person.read, person.write, RULE)
     title, shown, prompt = person.seen
     assert title == "Title"
     assert shown.split("\n") == [f"│ line {n}" for n in range(500)]
-    assert prompt == "Run it? [y]es once, [s]ession, [n]o, [q] stop: "
+    assert prompt == "Run it? [y]es once, [s]ession (run=ls), [n]o, [q] stop: "
 
 
 def test_the_prompt_says_what_the_session_stands_for() -> None:
@@ -95,3 +97,9 @@ def test_the_prompt_says_what_the_session_stands_for() -> None:
     rule = Rule.for_exactly(Kind.RUN, "a\nb\u202e")
     ask_in_text(QUESTION, person.read, person.write, rule)
     assert "[s]ession (run:a⟨U+000A⟩b⟨U+202E⟩), [n]o" in person.seen[-1]
+
+
+def test_where_each_has_to_be_asked_for_there_is_no_yes_for_the_session() -> None:
+    person = Person("s", "y")
+    assert ask_in_text(QUESTION, person.read, person.write) == (Choice.ONCE, "")
+    assert not any("session" in text for text in person.seen)

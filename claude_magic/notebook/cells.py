@@ -1,0 +1,111 @@
+"""The cells that Claude proposes, where they go, and what becomes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from IPython.display import display
+
+from .answers import fenced
+from .request import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from .kernel.history import CellHistory
+
+#: So many proposals are remembered, the newest ones.
+REMEMBERED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedCell:
+    """A cell that Claude proposes; nothing runs it but a person.
+
+    Attributes
+    ----------
+    kind
+        What it is.
+    source
+        Its text.
+    """
+
+    kind: Literal["code", "markdown"]
+    source: str
+
+
+class Proposals:
+    """The cells that Claude has proposed in this kernel. Main thread only.
+
+    Parameters
+    ----------
+    shell
+        The shell by whose front end they are inserted.
+    history
+        Knows what became of them.
+    """
+
+    def __init__(self, shell: InteractiveShell, history: CellHistory) -> None:
+        self._shell = shell
+        self._history = history
+        self._waiting: list[ProposedCell] = []
+        self._made: list[ProposedCell] = []
+
+    def propose(self, cells: Sequence[ProposedCell]) -> None:
+        """Keep cells until the turn has ended."""
+        self._waiting += cells
+        self._made = [*self._made, *cells][-REMEMBERED:]
+
+    def insert(self) -> None:
+        """Put what is waiting below the cell that is running.
+
+        The front end takes one code cell, when the cell ends; the others are shown to be copied.
+        """
+        cells, self._waiting = self._waiting, []
+        first = next((cell for cell in cells if cell.kind == "code"), None)
+        rest = [cell for cell in cells if cell is not first]
+        if first is not None:
+            self._shell.set_next_input(first.source)
+        for cell in rest:
+            language = "python" if cell.kind == "code" else "markdown"
+            text = f"Proposed {cell.kind} cell:\n\n{fenced(cell.source, language)}"
+            display({"text/markdown": text, "text/plain": cell.source}, raw=True)
+
+    def drop(self) -> None:
+        """Forget what is waiting, because the turn failed."""
+        self._waiting.clear()
+
+    def place(self, code: str, target: Target, prompt: str) -> None:
+        """Put the code of an answer where it was asked for.
+
+        Parameters
+        ----------
+        code
+            The code.
+        target
+            A new cell below, or the prompt's own.
+        prompt
+            Stands above the code as a comment where it takes the prompt's place.
+        """
+        if target is Target.BELOW:
+            self.propose([ProposedCell("code", code)])
+            return
+        comment = "\n".join(f"# {line}".rstrip() for line in prompt.splitlines())
+        self._shell.set_next_input(f"{comment}\n{code}", replace=True)
+
+    def outcomes(self) -> list[str]:
+        """Return a line for each cell proposed so far: what became of it."""
+        runs = {run.source.strip(): run for run in self._history.recent(REMEMBERED)}
+        lines = []
+        for number, cell in enumerate(self._made, 1):
+            if cell.kind == "markdown":
+                continue
+            run = runs.get(cell.source.strip())
+            outcome = "not run" if run is None else run.error or run.status
+            where = f" (cell {run.cell_id})" if run is not None and run.cell_id else ""
+            title = cell.source.strip().partition("\n")[0][:60]
+            lines.append(f"proposed cell {number}, `{title}`: {outcome}{where}")
+        return lines

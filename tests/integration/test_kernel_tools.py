@@ -1,0 +1,388 @@
+"""Claude in the kernel: what it is told, what it looks up, what it runs and proposes."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from claude_magic.tape import Hold, Reply, Text, ToolUse
+
+if TYPE_CHECKING:
+    from support.kernel import Kernel, Ran
+
+_RESET = "%reset -f -s\n%claude_reset"
+
+
+@pytest.fixture(autouse=True)
+def _fresh(kernel: Kernel) -> None:
+    kernel.run("%reset -f")
+    kernel.run("%claude_reset")
+
+
+def _asked(request: Any) -> list[Any]:
+    """Return the content of a request's last prompt, without what Claude Code adds."""
+    *_, content = [turn["content"] for turn in request.messages if turn["role"] == "user"]
+    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return [block for block in blocks if "<system-reminder>" not in block.get("text", "")]
+
+
+def _context(request: Any) -> str:
+    """Return what the last message of a request says of the notebook."""
+    texts = [block["text"] for block in _asked(request) if block["type"] == "text"]
+    return "\n".join(text for text in texts if text.startswith("<notebook-context>"))
+
+
+def _call(kernel: Kernel, api: Any, tool: str, **arguments: Any) -> tuple[Ran, list[Any]]:
+    """Have Claude call a tool of the kernel; return the cell and the content of the result."""
+    api.replies += [Reply.of(ToolUse(f"mcp__kernel__{tool}", arguments)), Reply.of("Well.")]
+    ran = kernel.run("%%claude\nGo.")
+    assert ran.status == "ok", ran.error
+    (result,) = [block for block in _asked(api.requests[-1]) if block["type"] == "tool_result"]
+    content = result["content"]
+    return ran, [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _text(content: list[Any]) -> str:
+    return "\n".join(block.get("text", "") for block in content)
+
+
+# -- what is told ------------------------------------------------------------------------------
+
+
+def test_new_variables_are_told_once_and_without_values(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run("sales = [8127364, 2]\npassword = 'planted-value'")
+    kernel.run("%%claude\nHello.")
+    told = _context(kernel_api.requests[-1])
+    assert "sales" in told
+    assert "list" in told
+    for value in ("8127364", "planted-value"):
+        assert value not in str(kernel_api.requests[-1].body)
+    kernel.run("%%claude\nHello again.")
+    assert _context(kernel_api.requests[-1]) == ""
+    kernel.run("sales = {}")
+    kernel.run("%%claude\nAnd now?")
+    assert "dict" in _context(kernel_api.requests[-1])
+    assert len(_context(kernel_api.requests[-1]).encode()) < 1200
+
+
+def test_a_failed_cell_is_told(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run("1 / 0")
+    kernel.run("%%claude\nHello.")
+    assert "ZeroDivisionError: division by zero" in _context(kernel_api.requests[-1])
+
+
+def test_nothing_is_told_where_it_is_not_wanted(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run("sales = [1, 2]")
+    kernel.run("%%claude --no-context\nHello.")
+    assert _context(kernel_api.requests[-1]) == ""
+    assert kernel_api.requests[-1].prompt == "Hello."
+
+
+def test_what_would_be_sent_can_be_seen(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run("sales = [1, 2]")
+    shown = kernel.run("%%claude_context\nWhat is in @sales?").stdout
+    assert kernel_api.requests == []
+    kernel.run("%%claude\nWhat is in @sales?")
+    content = _asked(kernel_api.requests[-1])
+    sent = "\n\n".join(block["text"] for block in content)
+    assert shown.strip() == sent.strip()
+
+
+# -- mentions ----------------------------------------------------------------------------------
+
+
+def test_a_mentioned_variable_goes_along_once_and_the_text_stays(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    kernel.run("note = 'see @other'\nother = 'not this'")
+    prompt = "Read @note, and @note again; mail ada@note.org, @nobody, and {x} $y."
+    kernel.run(f"%%claude --no-context\n{prompt}")
+    text, attached = _asked(kernel_api.requests[-1])
+    assert text["text"] == prompt
+    assert "see @other" in attached["text"]
+    assert "not this" not in str(kernel_api.requests[-1].body)
+
+
+def test_decorators_are_no_mentions(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run("from functools import cache\nvalue = 3")
+    prompt = "@cache\ndef f(): ...\n```python\n@value\nclass A: ...\n```"
+    kernel.run(f"%%claude --no-context\n{prompt}")
+    assert kernel_api.requests[-1].prompt == prompt
+    assert len(_asked(kernel_api.requests[-1])) == 1
+
+
+def test_a_mentioned_figure_and_image_file_are_seen(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run(
+        "import matplotlib\nmatplotlib.use('agg')\nimport matplotlib.pyplot as plt\n"
+        "figure = plt.figure(figsize=(2, 2)); figure.savefig('plot.png')\npath = 'plot.png'"
+    )
+    kernel.run("%%claude --no-context\nCompare @figure with @path.")
+    content = _asked(kernel_api.requests[-1])
+    assert [block["type"] for block in content if block["type"] == "image"] == ["image"] * 2
+
+
+# -- tools -------------------------------------------------------------------------------------
+
+
+def test_variables_are_listed_without_values(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run("sales = [8127364, 2]\nname = 'Ada'")
+    ran, content = _call(kernel, kernel_api, "list_variables")
+    assert "sales: list" in _text(content)
+    assert "8127364" not in _text(content)
+    assert any("✓" in text for text in ran.markdown)
+
+
+def test_a_variable_is_inspected_and_secrets_are_masked(kernel: Kernel, kernel_api: Any) -> None:
+    key = "sk-ant-" + "api03-" + "a1B2" * 20
+    kernel.run(f"settings = {{'region': 'eu', 'api_key': 'planted', 'note': '{key}'}}")
+    _, content = _call(kernel, kernel_api, "inspect_variable", name="settings")
+    assert "eu" in _text(content)
+    assert "planted" not in _text(content)
+    assert key not in json.dumps(kernel_api.requests[-1].body)
+
+
+def test_a_repr_that_hangs_or_raises_breaks_nothing(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run(
+        "import time\nclass Slow:\n    def __repr__(self): time.sleep(60)\n"
+        "class Bad:\n    def __repr__(self): raise ValueError('made up')\nslow, bad = Slow(), Bad()"
+    )
+    ran, content = _call(kernel, kernel_api, "inspect_variable", name="slow")
+    assert ran.elapsed_s < 10
+    assert "repr" in _text(content)
+    _, content = _call(kernel, kernel_api, "inspect_variable", name="bad")
+    assert "made up" in _text(content)
+
+
+def test_the_last_error_and_the_recent_cells_are_shown(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run("def f(x):\n    return 1 / x")
+    kernel.run("print('printed text')")
+    kernel.run("f(0)")
+    _, content = _call(kernel, kernel_api, "last_error")
+    assert "return 1 / x" in _text(content)
+    assert "ZeroDivisionError" in _text(content)
+    _, content = _call(kernel, kernel_api, "recent_cells", count=4)
+    assert "printed text" in _text(content)
+    assert "f(0)" in _text(content)
+
+
+def test_python_runs_in_the_kernel_where_a_person_says_yes(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    kernel.run("x = 20")
+    kernel_api.replies += [
+        Reply.of(ToolUse("mcp__kernel__run_python", {"code": "y = x + 1\nprint('hi')\ny * 2"})),
+        Reply.of("Well."),
+    ]
+    ran, asked = kernel.run_answering("%%claude\nGo.", "y")
+    assert ran.status == "ok", ran.error
+    assert len(asked) == 1
+    assert any("y = x + 1" in text for text in ran.markdown)
+    result = str(_asked(kernel_api.requests[-1]))
+    assert "hi" in result
+    assert "42" in result
+    assert kernel.run("print(y)").stdout == "21\n"
+
+
+@pytest.mark.parametrize("answer", ["n: not now", "", "q"])
+def test_python_does_not_run_where_a_person_says_no(
+    kernel: Kernel,
+    kernel_api: Any,
+    answer: str,
+) -> None:
+    kernel_api.replies += [
+        Reply.of(ToolUse("mcp__kernel__run_python", {"code": "y = 1"})),
+        Reply.of("Well."),
+    ]
+    ran, _ = kernel.run_answering("%%claude\nGo.", answer)
+    assert "NameError" in kernel.run("y").error
+    if answer == "n: not now":
+        assert "not now" in str(_asked(kernel_api.requests[-1]))
+    if answer == "q":
+        assert ran.error_name == "TurnInterruptedError"
+
+
+def test_a_yes_for_the_session_is_not_asked_again(kernel: Kernel, kernel_api: Any) -> None:
+    call = Reply.of(ToolUse("mcp__kernel__run_python", {"code": "y = 1"}))
+    kernel_api.replies += [call, call, Reply.of("Well.")]
+    ran, asked = kernel.run_answering("%%claude\nGo.", "s")
+    assert ran.status == "ok"
+    assert len(asked) == 1
+    assert (
+        "kernel" in kernel.run("%claude_status").contents("display_data")[0]["data"]["text/plain"]
+    )
+
+
+def test_a_cell_may_allow_it_beforehand(kernel: Kernel, kernel_api: Any) -> None:
+    kernel_api.replies += [
+        Reply.of(ToolUse("mcp__kernel__run_python", {"code": "y = 1"})),
+        Reply.of("Well."),
+    ]
+    assert kernel.run("%%claude --allow kernel\nGo.").status == "ok"
+    assert kernel.run("print(y)").stdout == "1\n"
+
+
+def test_an_interrupt_stops_the_code_and_then_the_turn(kernel: Kernel, kernel_api: Any) -> None:
+    code = "import time\nprint('begun', flush=True)\nbegun = True\ntime.sleep(60)"
+    kernel_api.replies += [Reply.of(ToolUse("mcp__kernel__run_python", {"code": code}))]
+    request = kernel.start("%%claude --allow kernel\nGo.")
+    shown = ""
+    while "run_python" not in shown:
+        message = kernel.client.get_iopub_msg(timeout=30)
+        if message["parent_header"].get("msg_id") == request:
+            shown += str(message["content"])
+    threading.Event().wait(0.5)  # until the code is in its sleep, which tells nobody
+    kernel.interrupt()
+    ran = kernel.finish(request)
+    assert ran.error_name == "TurnInterruptedError"
+    assert ran.elapsed_s < 10
+    assert kernel.run("print(begun)").stdout == "True\n"
+    assert kernel.run("%%claude\nStill there?").status == "ok"
+
+
+def test_an_interrupt_cancels_the_question(kernel: Kernel, kernel_api: Any) -> None:
+    kernel_api.replies += [Reply.of(ToolUse("mcp__kernel__run_python", {"code": "y = 1"}))]
+    request = kernel.start("%%claude\nGo.")
+    kernel.client.get_stdin_msg(timeout=30)
+    kernel.interrupt()
+    assert kernel.finish(request).error_name == "TurnInterruptedError"
+    assert "NameError" in kernel.run("y").error
+    assert kernel.run("%%claude\nStill there?").status == "ok"
+
+
+# -- cells -------------------------------------------------------------------------------------
+
+
+def test_proposed_cells_are_inserted_and_their_outcome_is_known(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    cells = [
+        {"kind": "markdown", "source": "# First"},
+        {"kind": "code", "source": "total = 1 + 1"},
+        {"kind": "code", "source": "total / 0"},
+    ]
+    kernel_api.replies += [
+        Reply.of(ToolUse("mcp__kernel__propose_cells", {"cells": cells})),
+        Reply.of("There."),
+    ]
+    ran = kernel.run("%%claude\nGo.")
+    assert ran.payload == [
+        {"source": "set_next_input", "text": "total = 1 + 1", "replace": False},
+    ]
+    shown = "\n".join(ran.markdown)
+    assert "# First" in shown
+    assert "total / 0" in shown
+    kernel.run("total = 1 + 1")
+    kernel.run("total / 0")
+    kernel.run("%%claude\nAnd now?")
+    told = _context(kernel_api.requests[-1])
+    assert "`total = 1 + 1`: ok" in told
+    assert "`total / 0`: ZeroDivisionError" in told
+
+
+# -- answers as values ---------------------------------------------------------------------------
+
+
+def test_an_answer_becomes_a_value(kernel: Kernel, kernel_api: Any) -> None:
+    kernel_api.replies.append(Reply.of('```json\n{"a": [1, 2]}\n```'))
+    kernel.run("%%claude --as json -o value\nGo.")
+    assert kernel.run("print(value['a'])").stdout == "[1, 2]\n"
+    kernel_api.replies.append(Reply.of("No JSON here."))
+    ran = kernel.run("%%claude --as json -o value\nGo.")
+    assert ran.error_name == "AnswerError"
+    assert kernel.run("print(value['a'])").stdout == "[1, 2]\n"
+
+
+def test_an_answer_meets_a_schema(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run(
+        "from dataclasses import dataclass\n@dataclass\nclass City:\n    name: str\n    people: int"
+    )
+    kernel_api.replies += [
+        Reply.of(ToolUse("StructuredOutput", {"name": "Oslo", "people": 700000})),
+        Reply.of("Done."),
+    ]
+    ran = kernel.run("%%claude --schema City -o city\nThe largest city of Norway?")
+    assert ran.status == "ok", ran.error
+    assert kernel.run("print(city)").stdout == "City(name='Oslo', people=700000)\n"
+    # The turn after it is one like any other again.
+    kernel.run("%%claude\nHello.")
+    names = [tool["name"] for tool in kernel_api.requests[-1].body["tools"]]
+    assert "StructuredOutput" not in names
+
+
+@pytest.mark.parametrize(("option", "replace"), [("--cell", False), ("--here", True)])
+def test_the_code_of_an_answer_goes_into_a_cell(
+    kernel: Kernel,
+    kernel_api: Any,
+    option: str,
+    replace: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    kernel_api.replies.append(Reply.of("So:\n\n```python\nx = 1\n```\n"))
+    ran = kernel.run(f"%%claude {option}\nSet x\nto 1.")
+    (payload,) = ran.payload
+    text = "# Set x\n# to 1.\nx = 1" if replace else "x = 1"
+    assert payload == {"source": "set_next_input", "text": text, "replace": replace}
+
+
+# -- single turns --------------------------------------------------------------------------------
+
+
+def test_options_hold_for_one_turn(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run("%%claude\nMy name is Ada.")
+    model = kernel_api.requests[-1].model
+    kernel.run("%%claude --model claude-haiku-4-5 --tools none\nWho am I?")
+    assert kernel_api.requests[-1].model == "claude-haiku-4-5"
+    names = {tool["name"] for tool in kernel_api.requests[-1].body["tools"]}
+    assert "Read" not in names
+    ran = kernel.run("%%claude\nAnd now?")
+    assert kernel_api.requests[-1].model == model
+    assert ran.answers == ["You said: My name is Ada. / Who am I? / And now?"]
+
+
+def test_once_leaves_nothing_in_the_conversation(kernel: Kernel) -> None:
+    kernel.run("%%claude\nMy name is Ada.")
+    assert kernel.run("%%claude --once\nWho am I?").answers == ["You said: Who am I?"]
+    assert kernel.run("%%claude\nHello.").answers == ["You said: My name is Ada. / Hello."]
+
+
+def test_a_turn_in_the_background_is_shown_in_its_cell(kernel: Kernel, kernel_api: Any) -> None:
+    gate = threading.Event()
+    kernel_api.replies.append(Reply.of(Text("Once "), Hold(gate), Text("upon a time.")))
+    cell = kernel.start("%%claude --bg -o story\nTell me a story.")
+    assert kernel.finish(cell).status == "ok"
+    assert kernel.run("print(1 + 1)").stdout == "2\n"
+    gate.set()
+    shown = ""
+    while "upon a time." not in shown or "Waiting" in shown:
+        message = kernel.client.get_iopub_msg(timeout=30)
+        if message["msg_type"] == "update_display_data":
+            assert message["parent_header"]["msg_id"] == cell
+            shown = message["content"]["data"]["text/markdown"]
+    assert kernel.run("print(story)").stdout == "Once upon a time.\n"
+    assert kernel.run("%claude_stop").status == "error"
+
+
+def test_a_turn_in_the_background_can_be_stopped(kernel: Kernel, kernel_api: Any) -> None:
+    kernel_api.replies.append(Reply.of(Text("Once "), Hold(threading.Event())))
+    cell = kernel.start("%%claude --bg\nTell me a story.")
+    kernel.finish(cell)
+    shown = ""
+    while "Once" not in shown:
+        message = kernel.client.get_iopub_msg(timeout=30)
+        shown = str(message["content"].get("data"))
+    assert kernel.run("%claude_stop").status == "ok"
+    assert kernel.run("%%claude\nGo on.").status == "ok"
+
+
+def test_the_last_error_is_explained(kernel: Kernel, kernel_api: Any) -> None:
+
+    kernel.run("prices = [1]\nprices[3]")
+    kernel.run("%claude_fix")
+    prompt = kernel_api.requests[-1].prompt
+    assert "prices[3]" in prompt
+    assert "IndexError: list index out of range" in prompt
