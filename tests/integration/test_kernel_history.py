@@ -110,7 +110,6 @@ def test_what_the_front_end_is_told_does_not_change(plain_kernel: Kernel) -> Non
         "h = display(1, display_id='h')\nh.update(2)",
         "import asyncio\nawait asyncio.sleep(0)\nprint('e')",
         "%nope",
-        "import os; os.system('echo child')",
     ]
 
     def shown(ran: Ran) -> list[object]:

@@ -198,8 +198,8 @@ class CellHistory:
             self._last_error = trace
 
     def _number(self, info: ExecutionInfo) -> int | None:
-        # The count is for the next cell by now.
-        return self._shell.execution_count - 1 if info.store_history else None
+        # From IPython 9 the shell's own count is that of the next cell by now.
+        return self._shell.displayhook.prompt_count if info.store_history else None
 
     def _cell_id(self, info: ExecutionInfo) -> str | None:
         told = getattr(info, "cell_id", None)

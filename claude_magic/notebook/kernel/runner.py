@@ -28,7 +28,7 @@ from .capture import Capture
 from .output import PICTURE_TYPES, Output, Picture, pictures_in
 from .private_loop import PrivateLoop, run_in
 from .stand_in import StandIn
-from .traceback_text import traceback_of, traceback_text, without_ours
+from .traceback_text import summary_of, traceback_of, traceback_text, without_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -184,7 +184,7 @@ class _Run:
         self._shown = error
         if isinstance(error, SystemExit):
             self._error = (
-                f"SystemExit: {error}\nThe code asked to exit and was ended; the kernel goes on."
+                f"{summary_of(error)}\nThe code asked to exit and was ended; the kernel goes on."
             )
             return
         trace = error.__traceback__
