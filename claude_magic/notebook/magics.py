@@ -100,9 +100,8 @@ class ClaudeMagics(Configuration, Magics):
         self._history = CellHistory(shell)
         self._history.start()
         self._proposals = Proposals(shell, self._history)
-        self._tools = KernelTools(
-            shell, self._desk, self._history, PythonRunner(shell), self._proposals
-        )
+        self._runner = PythonRunner(shell)
+        self._tools = KernelTools(shell, self._desk, self._history, self._runner, self._proposals)
         # Who decides in which conversation, by the name of its session.
         self._consents: dict[str, Consent] = {}
         self.sessions = SessionRegistry(
@@ -150,6 +149,7 @@ class ClaudeMagics(Configuration, Magics):
         ClaudeMagicError
             If there is no complete answer, or it is not what was asked for.
         """
+        self._check_possible()
         session = session or self.session
         front = front_end(self.shell)
         context = self._contexts.setdefault(session, self._new_context())
@@ -227,6 +227,7 @@ class ClaudeMagics(Configuration, Magics):
         UsageError
             If it cannot be sent, or there is no notebook for it.
         """
+        self._check_possible()
         check_lasting(self.shell)
         session = named.session
         options = self._turn_options.of(session, self._changes(request, session))
@@ -238,6 +239,11 @@ class ClaudeMagics(Configuration, Magics):
             session.status,
             lambda finished: self._keep(request, finished),
         )
+
+    def _check_possible(self) -> None:
+        if self._runner.running:
+            # The turn that runs the code would wait for this one, and this one for that turn.
+            raise UsageError("Code that Claude runs cannot ask Claude; nothing was sent.")
 
     def _caller(self, options: SessionOptions) -> Caller:
         """Return what the kernel does for a session of its own."""
@@ -268,6 +274,7 @@ class ClaudeMagics(Configuration, Magics):
     def close(self) -> None:
         """End the conversations, their panels and the demo; wait until nothing is left of them."""
         self._history.stop()
+        self._runner.close()
         self.sessions.close()
         for name in list(self._panels):
             self._close_panel(name)

@@ -126,9 +126,10 @@ def test_what_goes_wrong_is_said_in_a_line(console: Console, api: Any) -> None:
         Failure(529, "overloaded_error", "busy"),
         Reply.of("Back again."),
     ]
-    assert "Not allowed, because nobody could be asked: Read /etc/shadow" in console.run(
-        "%claude Read it.",
-    )
+    console.type("%claude Read it.")
+    console.wait_for("Run it?")
+    console.type("n")
+    assert "Not allowed: Read /etc/shadow" in console.read_until_prompt()
     shown = console.run("%claude And now?")
     assert "[The API answered 529; retry 1 of" in shown
     assert "Back again." in shown

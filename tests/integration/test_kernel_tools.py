@@ -386,3 +386,13 @@ def test_the_last_error_is_explained(kernel: Kernel, kernel_api: Any) -> None:
     prompt = kernel_api.requests[-1].prompt
     assert "prices[3]" in prompt
     assert "IndexError: list index out of range" in prompt
+
+
+def test_code_that_claude_runs_cannot_ask_claude(kernel: Kernel, kernel_api: Any) -> None:
+    kernel_api.replies += [
+        Reply.of(ToolUse("mcp__kernel__run_python", {"code": "%claude Hello"})),
+        Reply.of("Well."),
+    ]
+    assert kernel.run("%%claude --allow kernel\nGo.").status == "ok"
+    assert "cannot ask Claude" in str(_asked(kernel_api.requests[-1]))
+    assert len(kernel_api.requests) == 2

@@ -279,11 +279,28 @@ def test_what_needs_consent_is_denied_and_said(kernel: Kernel, kernel_api: Any) 
         Reply.of(ToolUse("Read", {"file_path": "/etc/shadow"})),
         lambda request: Reply.of(f"Denied: {request.tool_results[-1].is_error}"),
     ]
-    ran = kernel.run("%%claude\nRead it.")
+    ran, asked = kernel.run_answering("%%claude\nRead it.", "n")
     assert ran.status == "ok"
+    assert len(asked) == 1
     assert any("Not allowed" in text and "/etc/shadow" in text for text in ran.markdown)
     assert "Denied: True" in ran.markdown
     assert not list(kernel.folder.glob(".claude*"))
+
+
+def test_where_nobody_can_be_asked_it_is_denied_and_said(
+    start_kernel: Callable[..., Kernel],
+    api: Any,
+) -> None:
+    kernel = start_kernel(api.environment, person=False)
+    kernel.run("%load_ext claude_magic")
+    api.replies += [
+        Reply.of(ToolUse("Bash", {"command": "ls"})),
+        lambda request: Reply.of(f"Denied: {request.tool_results[-1].is_error}"),
+    ]
+    ran = kernel.run("%%claude\nRun it.")
+    assert ran.status == "ok"
+    assert any("Not allowed, because nobody could be asked" in text for text in ran.markdown)
+    assert "Denied: True" in ran.markdown
 
 
 def test_loading_returns_at_once_and_connects_in_the_background(
