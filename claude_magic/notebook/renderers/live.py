@@ -162,7 +162,10 @@ class LiveRenderer:
             part.write(words.text_bundle(words.denied(event, line)))
 
     def _end(self, event: TurnFinished | TurnFailed) -> None:
-        self._settle()
+        if isinstance(event, TurnFinished):
+            self._settle()
+        else:
+            self.refresh()  # what is cut off is not complete, and not worth being sent again
         for tool_id, call in self._tools.break_off().items():
             self._tool_parts[tool_id].write(call.bundle)
         thought = self._thinking.break_off()

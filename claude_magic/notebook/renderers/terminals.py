@@ -178,8 +178,9 @@ class RichTerminal:
         self._progress = ""
         self._waiting = False
         self._drawn_s = clock() - INTERVAL_S
-        #: Whether Markdown was written last, which an empty line parts from what follows.
-        self._in_text = False
+        # Whether anything was written, and whether the last of it was Markdown: an empty line parts
+        # that from whatever stands beside it.
+        self._written = self._in_text = False
 
     def text(self, piece: str, block: int) -> None:
         """Write a piece of the model's Markdown."""
@@ -204,7 +205,7 @@ class RichTerminal:
         self.settle()
         if self._in_text:
             self._console.print()
-        self._in_text = False
+        self._written, self._in_text = True, False
         self._console.print(Text(harmless(text), style), soft_wrap=True)
 
     def tell(self, progress: str) -> None:
@@ -255,7 +256,7 @@ class RichTerminal:
         from rich.text import Text  # noqa: PLC0415
 
         if self._segments.open.strip():
-            return _Tail(_Markdown(self._segments.open), above=self._in_text)
+            return _Tail(_Markdown(self._segments.open), above=self._written)
         return Text(self._progress, "dim", overflow="ellipsis", no_wrap=True)
 
     def _finish_text(self) -> None:
@@ -272,10 +273,10 @@ class RichTerminal:
         for piece in pieces[self._printed :]:
             if not piece.strip():
                 continue
-            if self._in_text:
+            if self._written:
                 self._console.print()
             self._console.print(_Markdown(piece))
-            self._in_text = True
+            self._written = self._in_text = True
         self._printed = len(pieces)
 
 

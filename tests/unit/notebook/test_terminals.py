@@ -200,6 +200,7 @@ def test_a_tool_and_thinking_are_a_line_each(
     )
     assert screen.text.strip().splitlines() == [
         "[Thought for less than 1 s]",
+        "",
         "Let me look.",
         "",
         "✓ Read a",
@@ -208,6 +209,7 @@ def test_a_tool_and_thinking_are_a_line_each(
         "  2",
         "  3",
         "  …",
+        "",
         "Done.",
         "",
         "[claude-test · 1.0 s · 10 in / 20 out]",
@@ -219,10 +221,11 @@ def test_what_was_said_stays_where_it_is_withdrawn(
 ) -> None:
     renderer = ConsoleRenderer(status, RichTerminal(screen, clock))
     show(renderer, clock, TextDelta("Once", 0), TextWithdrawn(0), TextDelta("Twice", 0), END)
-    assert screen.text.strip().splitlines()[:4] == [
+    assert screen.text.strip().splitlines()[:5] == [
         "Once",
         "",
         "[the connection broke; Claude says this again]",
+        "",
         "Twice",
     ]
 
