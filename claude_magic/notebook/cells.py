@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from IPython.display import display
 
 from .answers import fenced
+from .front_end import FrontEnd
+from .renderers import words
 from .request import Target
 
 if TYPE_CHECKING:
@@ -59,20 +61,24 @@ class Proposals:
         self._waiting += cells
         self._made = [*self._made, *cells][-REMEMBERED:]
 
-    def insert(self) -> None:
+    def insert(self, front_end: FrontEnd) -> None:
         """Put what is waiting below the cell that is running.
 
-        The front end takes one code cell, when the cell ends; the others are shown to be copied.
+        The front end takes one code cell, when the cell ends; the others are shown to be copied. A
+        batch takes none.
         """
         cells, self._waiting = self._waiting, []
-        first = next((cell for cell in cells if cell.kind == "code"), None)
+        if front_end is FrontEnd.BATCH:
+            first = None
+        else:
+            first = next((cell for cell in cells if cell.kind == "code"), None)
         rest = [cell for cell in cells if cell is not first]
         if first is not None:
             self._shell.set_next_input(first.source)
         for cell in rest:
             language = "python" if cell.kind == "code" else "markdown"
             text = f"Proposed {cell.kind} cell:\n\n{fenced(cell.source, language)}"
-            display({"text/markdown": text, "text/plain": cell.source}, raw=True)
+            display(words.text_bundle(text), raw=True)
 
     def drop(self) -> None:
         """Forget what is waiting, because the turn failed."""

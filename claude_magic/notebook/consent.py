@@ -18,6 +18,7 @@ from .permission.asking import Choice, ask_in_text, choose
 from .permission.policy import Grants, needs_consent, rule_for
 from .permission.question import fenced, question_of
 from .permission.sensitive import is_obeyed, is_secret
+from .renderers import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .permission.action import Action
     from .permission.question import Question
     from .permission.rules import Rule
+    from .renderers import Renderer
 
 
 class Consent:
@@ -59,6 +61,7 @@ class Consent:
         self._rules: Sequence[Rule] = ()
         self._front_end = FrontEnd.BATCH
         self._session: ClaudeSession | None = None
+        self._renderer: Renderer | None = None
         self.grants = Grants()
 
     @contextmanager
@@ -66,6 +69,7 @@ class Consent:
         self,
         session: ClaudeSession,
         front_end: FrontEnd,
+        renderer: Renderer,
         rules: Sequence[Rule],
         mode: PermissionMode,
     ) -> Iterator[None]:
@@ -77,6 +81,8 @@ class Consent:
             The conversation's session, whose status tells what was allowed.
         front_end
             Where a person can be asked; there is none in a batch.
+        renderer
+            Shows the turn, and makes way for questions.
         rules
             What the cell itself allows.
         mode
@@ -84,7 +90,7 @@ class Consent:
         """
         before = self._front_end, self._rules, self._mode
         self._front_end, self._rules, self._mode = front_end, rules, mode
-        self._session = session
+        self._session, self._renderer = session, renderer
         try:
             yield
         finally:
@@ -165,6 +171,8 @@ class Consent:
         narrowest = rule_for(action, action.request.cwd)
         # Of some actions each has to be asked for.
         rule = narrowest if narrowest.allows(action, action.request.cwd) else None
+        if self._renderer is not None:
+            self._renderer.make_way("Claude needs your consent:")
         with _interruptible():
             if self._front_end is FrontEnd.NOTEBOOK:
                 _show(question)
@@ -178,7 +186,7 @@ def _show(question: Question) -> None:
     if question.note:
         parts.append(fenced(question.note, None))
     text = "\n\n".join(parts)
-    display({"text/markdown": text, "text/plain": question.body}, raw=True)
+    display(words.text_bundle(text), raw=True)
 
 
 @contextmanager

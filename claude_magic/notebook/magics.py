@@ -42,6 +42,7 @@ from .kernel.runner import PythonRunner
 from .kernel_context import KernelContext
 from .kernel_tools import KernelTools
 from .lasting import LastingTurn, check_lasting
+from .manual import manual
 from .prompt import compose, readable
 from .pump import pump
 from .renderers import ConsoleRenderer, FinalRenderer, LiveRenderer
@@ -63,15 +64,9 @@ if TYPE_CHECKING:
     from .renderers import Renderer
 
 
-#: What `%claude_fix` asks.
-FIX = """\
-This cell of mine has failed:
-
-{source}
-
-{error}
-
-Say in a few sentences why, then propose the corrected cell with the propose_cells tool."""
+#: What `%claude_fix` asks, and what goes with it.
+FIX = "Why has my last cell failed? Tell me in a few sentences, then propose it corrected."
+FAILED = "The cell:\n\n{source}\n\nIts traceback:\n\n{error}"
 
 
 @magics_class
@@ -157,14 +152,16 @@ class ClaudeMagics(Configuration, Magics):
             request.prompt,
             self.shell.user_ns,
             request.form,
+            request.attached,
             context.told() if request.context else "",
         )
         options = self._turn_options.of(session, self._changes(request, session))
         mode = (options or session.options).permission_mode
         consent = self._consents[session.options.name or MAIN]
         try:
-            with consent.during(session, front, request.rules, mode):
-                finished = pump(session, prompt, self._renderer(session), self._desk, options)
+            renderer = self._renderer(session)
+            with consent.during(session, front, renderer, request.rules, mode):
+                finished = pump(session, prompt, renderer, self._desk, options)
         except ClaudeMagicError:
             self._proposals.drop()
             raise
@@ -192,7 +189,7 @@ class ClaudeMagics(Configuration, Magics):
         value = request.value_of(finished)
         if request.target is not None:
             self._proposals.place(value, request.target, request.prompt)
-        self._proposals.insert()
+        self._proposals.insert(front_end(self.shell))
         result = Reply.of(finished) if value is None else value
         if request.output is not None:
             self.shell.push({request.output: result})
@@ -428,6 +425,18 @@ class ClaudeMagics(Configuration, Magics):
 
     @magic_arguments()
     @line_magic
+    def claude_help(self, line: str) -> None:
+        """Show all magics with their options."""
+        with brief_failures():
+            parse_options(self.claude_help, line)
+            text = manual(type(self))
+            if front_end(self.shell) is FrontEnd.CONSOLE:
+                sys.stdout.write(text)
+            else:
+                display({"text/markdown": text, "text/plain": text}, raw=True)
+
+    @magic_arguments()
+    @line_magic
     def claude_fix(self, line: str) -> None:
         """Explain the last failed cell from its traceback, and propose it corrected."""
         with brief_failures():
@@ -438,10 +447,10 @@ class ClaudeMagics(Configuration, Magics):
             failed = next(
                 run for run in reversed(self._history.recent(50)) if run.status == "error"
             )
-            prompt = FIX.format(
+            told = FAILED.format(
                 source=fenced(mask(failed.source), "python"), error=fenced(mask(error), "")
             )
-            self.ask(Request(prompt))
+            self.ask(Request(FIX, attached=told))
 
     # -- connecting ----------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ def compose(
     text: str,
     namespace: Mapping[str, Any],
     form: Form | None = None,
-    context: str = "",
+    *contexts: str,
 ) -> Prompt:
     """Return the content of a prompt. Main thread only.
 
@@ -32,8 +32,8 @@ def compose(
         The variables that it may mention.
     form
         What the answer is turned into.
-    context
-        What Claude is told of the kernel; empty for nothing.
+    *contexts
+        What Claude is told besides, each part on its own; an empty one is left out.
 
     Raises
     ------
@@ -43,8 +43,7 @@ def compose(
     blocks = [*attachments(text, namespace)]
     if form in WISHES:
         blocks.append({"type": "text", "text": enclosed(WISHES[form])})
-    if context:
-        blocks.append({"type": "text", "text": enclosed(context)})
+    blocks += [{"type": "text", "text": enclosed(told)} for told in contexts if told]
     return [{"type": "text", "text": text}, *blocks] if blocks else text
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .renderers.sanitised import sanitised
+
 if TYPE_CHECKING:
     from claude_magic.session import TurnFinished, Usage
 
@@ -52,4 +54,5 @@ class Reply:
         return self.text
 
     def _repr_markdown_(self) -> str:
-        return self.text
+        # JupyterLab runs what stands in the Markdown of a cell that was just run.
+        return sanitised(self.text)

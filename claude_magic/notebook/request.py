@@ -52,6 +52,8 @@ class Request:
         What the turn may cost, in US dollars; None for no limit of its own.
     context
         Whether Claude is told what has changed in the kernel.
+    attached
+        What goes along besides, and is not what the person says; empty for nothing.
     """
 
     prompt: str
@@ -63,6 +65,7 @@ class Request:
     rules: tuple[Rule, ...] = ()
     max_cost_usd: float | None = None
     context: bool = True
+    attached: str = ""
 
     @classmethod
     def of(cls, prompt: str, chosen: Namespace, namespace: Mapping[str, Any]) -> Request:

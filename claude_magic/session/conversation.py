@@ -231,7 +231,8 @@ class Conversation:
         try:
             if self._pool is not None:
                 await self._pool.make_room(self)
-                self._tell(replace(self.status, reason=""))
+                if self.status.reason:
+                    self._tell(replace(self.status, reason=""))
             async with loop_thread().starts:
                 # Importing the SDK takes a second or two; other sessions go on meanwhile.
                 sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")

@@ -18,10 +18,14 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from support.sterile import sterile_environment
 
+from claude_magic.tape import MessagesServer, Reply
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
+
+    from claude_magic.tape import MessagesRequest
 
 REPOSITORY = Path(__file__).parents[2]
 SCREENSHOTS = REPOSITORY / "output" / "screenshots"
@@ -290,3 +294,31 @@ def open_notebook(
             # A kernel outlives its page, and would keep its Claude Code.
             page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
         context.close()
+
+
+_LOAD = """\
+import os
+os.environ.update({environment!r})
+%load_ext claude_magic"""
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., str]]:
+    """A function that takes replies and returns a cell that connects to them."""
+    servers: list[MessagesServer] = []
+
+    def script(*replies: Reply) -> str:
+        left = list(replies)
+
+        def answer(_request: MessagesRequest) -> Reply:
+            return left.pop(0)
+
+        server = MessagesServer(answer)
+        server.__enter__()
+        servers.append(server)
+        environment = {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": server.token}
+        return _LOAD.format(environment=environment)
+
+    yield script
+    for server in servers:
+        server.__exit__(None, None, None)

@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_magic.tape import MessagesServer, Reply, Thinking, ToolUse
+from claude_magic.tape import Reply, Thinking, ToolUse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from claude_magic.tape import MessagesRequest
+    from collections.abc import Callable
 
     from .conftest import Notebook
 
     OpenNotebook = Callable[..., Notebook]
-
-_LOAD = """\
-import os
-os.environ.update({environment!r})
-%load_ext claude_magic"""
 
 _OWN = "window.owned = true"
 
@@ -58,28 +51,6 @@ print(Path("notes.txt").read_text())
 | `notes.txt` | 1 |
 | `missing.txt` | none |
 """
-
-
-@pytest.fixture
-def scripted() -> Iterator[Callable[..., str]]:
-    """A function that takes replies and returns a cell that connects to them."""
-    servers: list[MessagesServer] = []
-
-    def script(*replies: Reply) -> str:
-        left = list(replies)
-
-        def answer(_request: MessagesRequest) -> Reply:
-            return left.pop(0)
-
-        server = MessagesServer(answer)
-        server.__enter__()
-        servers.append(server)
-        environment = {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": server.token}
-        return _LOAD.format(environment=environment)
-
-    yield script
-    for server in servers:
-        server.__exit__(None, None, None)
 
 
 def test_nothing_that_claude_writes_or_reads_can_run(

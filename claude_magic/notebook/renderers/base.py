@@ -20,3 +20,6 @@ class Renderer(Protocol):
 
     def refresh(self) -> None:
         """Show what has been waiting."""
+
+    def make_way(self, remark: str) -> None:
+        """Let what others display stand below all so far, with a remark above it."""

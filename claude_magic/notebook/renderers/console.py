@@ -134,6 +134,10 @@ class ConsoleRenderer:
         """How long until something wants to be drawn, in seconds; None while nothing waits."""
         return self._terminal.due_s
 
+    def make_way(self, remark: str) -> None:  # noqa: ARG002 - the question stands by itself
+        """Leave the terminal to others."""
+        self._terminal.settle()
+
     def refresh(self) -> None:
         """Draw what has been waiting."""
         self._terminal.refresh()

@@ -86,6 +86,9 @@ class FinalRenderer:
         """Nothing ever waits to be shown in between."""
         return None
 
+    def make_way(self, remark: str) -> None:
+        """Nothing is displayed by others where nobody is there."""
+
     def refresh(self) -> None:
         """Show the text blocks that are complete."""
         for block in sorted(self._texts):

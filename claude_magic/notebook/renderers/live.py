@@ -185,6 +185,11 @@ class LiveRenderer:
             return None
         return max(0.0, self._refreshed_s + self._interval_s - self._clock())
 
+    def make_way(self, remark: str) -> None:
+        """Let what others display stand below all so far, with a remark above it."""
+        self.refresh()
+        self._outputs.make_way(remark)
+
     def refresh(self) -> None:
         """Show the text that has come since the last time."""
         self._show_text(self._waiting, complete=False)

@@ -104,6 +104,11 @@ class Outputs:
             self._progress = self._new()
         self._progress.write(words.aside_bundle(progress))
 
+    def make_way(self, remark: str) -> None:
+        """Let what others display stand below all so far, with a remark above it."""
+        self.tell(remark)
+        self._progress = self._last = None
+
     def _new(self) -> Part:
         self._count += 1
         return Part(_Output())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from claude_magic.session import MAIN
+from claude_magic.session import KERNEL_SERVER, MAIN
 
 from .folds import inert, visible
 from .sanitised import sanitised
@@ -29,14 +29,25 @@ if TYPE_CHECKING:
 MAX_ARGUMENT = 80
 
 
+#: The arguments that tell by themselves what a call does.
+_TELLING = ("command", "file_path", "pattern", "code", "name")
+
+#: How Claude Code calls the tools of the kernel.
+_KERNEL = f"mcp__{KERNEL_SERVER}__"
+
+
 def tool_call(name: str, arguments: Mapping[str, Any]) -> str:
     """Say a tool call in one line of plain text."""
-    telling = arguments.get("command") or arguments.get("file_path") or arguments.get("pattern")
-    text = telling if isinstance(telling, str) else json.dumps(dict(arguments), default=str)
+    telling = next((arguments[key] for key in _TELLING if arguments.get(key)), None)
+    cells = arguments.get("cells")
+    if telling is None and isinstance(cells, list):
+        telling = f"{len(cells)} cell{'s' if len(cells) != 1 else ''}"
+    plain = json.dumps(dict(arguments), default=str) if arguments else ""
+    text = telling if isinstance(telling, str) else plain
     text = visible(" ".join(text.split()))
     if len(text) > MAX_ARGUMENT:
         text = text[: MAX_ARGUMENT - 1] + "…"
-    return f"{name} {text}"
+    return f"{name.removeprefix(_KERNEL)} {text}".rstrip()
 
 
 def retry(event: RetryScheduled) -> str:
