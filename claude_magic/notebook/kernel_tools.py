@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.session import Picture, ServedTool, ToolAnswer, ToolDefinition
@@ -208,7 +209,7 @@ def user_variables(shell: InteractiveShell) -> dict[str, Any]:
     return {
         name: value
         for name, value in shell.user_ns.items()
-        if not name.startswith("_") and name not in hidden
+        if not name.startswith("_") and name not in hidden and not isinstance(value, ModuleType)
     }
 
 

@@ -238,7 +238,7 @@ class Conversation:
                 sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
                 place = await self._continuity.find_place()
                 await self._recall()
-                client = sdk.Client(self._options_at(place), place, self._decide, self._caller)
+                client = sdk.Client(self._options_now(), place, self._decide, self._caller)
                 await client.connect()
             self._client = client
             self._background = Background()
@@ -275,14 +275,14 @@ class Conversation:
         if self._pool is not None:
             self._pool.leave(self)
 
-    def _options_at(self, place: Place) -> SessionOptions:
-        """Return the options for a process that counts the cost from a place on."""
+    def _options_now(self) -> SessionOptions:
+        """Return the options for a process that starts now."""
         budget_usd = self.options.budget_usd
         if budget_usd is None:
             return self.options
-        # Where a process was killed, Claude Code has forgotten part of the cost.
-        forgotten_usd = self.status.cost_usd - place.counted_usd
-        return self.options.but(budget_usd=max(budget_usd - forgotten_usd, _NOTHING_USD))
+        # A process holds its own cost against its budget, and nothing of what was spent before it.
+        left_usd = budget_usd - self.status.cost_usd
+        return self.options.but(budget_usd=max(left_usd, _NOTHING_USD))
 
     async def _recall(self) -> None:
         """Go on counting where an earlier kernel stopped."""

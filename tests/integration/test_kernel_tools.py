@@ -396,3 +396,99 @@ def test_code_that_claude_runs_cannot_ask_claude(kernel: Kernel, kernel_api: Any
     assert kernel.run("%%claude --allow kernel\nGo.").status == "ok"
     assert "cannot ask Claude" in str(_asked(kernel_api.requests[-1]))
     assert len(kernel_api.requests) == 2
+
+
+# -- permission ----------------------------------------------------------------------------------
+
+#: Every tool with something that needs consent, and what would be there if it ran.
+_ACTIONS = {
+    "Read": {"file_path": "{folder}/.env"},
+    "Edit": {"file_path": "{folder}/kept.txt", "old_string": "kept", "new_string": "changed"},
+    "Write": {"file_path": "{folder}/written.txt", "content": "x"},
+    "Bash": {"command": "touch {folder}/ran.txt"},
+    "mcp__kernel__run_python": {"code": "open(r'{folder}/python.txt', 'w').close()"},
+    "WebFetch": {"url": "http://127.0.0.1:9/", "prompt": "x"},
+}
+_MODES = ["default", "acceptEdits", "plan", "dontAsk"]
+
+
+@pytest.mark.parametrize("mode", _MODES)
+def test_nothing_runs_that_nobody_approved(
+    start_kernel: Any,
+    api: Any,
+    tmp_path: Any,
+    mode: str,
+) -> None:
+    (tmp_path / ".env").write_text("KEY=planted-value")
+    (tmp_path / "kept.txt").write_text("kept")
+    kernel = start_kernel(api.environment, person=False)
+    kernel.run("%load_ext claude_magic")
+    kernel.run(f"%config ClaudeMagics.permission_mode = {mode!r}")
+    tools = [*(name for name in _ACTIONS if "__" not in name)]
+    kernel.run(f"%config ClaudeMagics.tools = {tools!r}")
+    denied = 0
+    for name, arguments in _ACTIONS.items():
+        if mode == "acceptEdits" and name in {"Edit", "Write"}:
+            continue  # that is what this mode allows
+        filled = {
+            key: text.format(folder=kernel.folder) if isinstance(text, str) else text
+            for key, text in arguments.items()
+        }
+        api.replies += [Reply.of(ToolUse(name, filled)), Reply.of("Well.")]
+        assert kernel.run("%%claude\nGo.").status == "ok"
+        result = api.requests[-1].tool_results[-1]
+        assert result.is_error, (name, result.text)
+        denied += 1
+    assert (tmp_path / "kept.txt").read_text() == "kept"
+    assert not {"written.txt", "ran.txt", "python.txt"} & {each.name for each in tmp_path.iterdir()}
+    assert "planted-value" not in str([request.body for request in api.requests])
+    print(f"{mode}: 0 of {denied} unapproved actions ran")  # noqa: T201 - the figure
+
+
+def test_a_turn_for_planning_changes_nothing_whatever_is_allowed(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    kernel_api.replies += [
+        Reply.of(ToolUse("mcp__kernel__run_python", {"code": "planned = 1"})),
+        Reply.of("Well."),
+    ]
+    assert kernel.run("%%claude --plan\nGo.").status == "ok"
+    assert "NameError" in kernel.run("planned").error
+
+
+def test_a_cell_that_allows_one_command_allows_no_other(kernel: Kernel, kernel_api: Any) -> None:
+    folder = kernel.folder
+    kernel_api.replies += [
+        Reply.of(ToolUse("Bash", {"command": f"touch {folder}/allowed"})),
+        Reply.of(ToolUse("Bash", {"command": f"touch {folder}/allowed; touch {folder}/not"})),
+        Reply.of("Well."),
+    ]
+    ran, asked = kernel.run_answering(f'%%claude --allow "run:touch {folder}/allowed"\nGo.', "n")
+    assert ran.status == "ok"
+    assert len(asked) == 1
+    assert (folder / "allowed").exists()
+    assert not (folder / "not").exists()
+    # The turn after it allows nothing any more.
+    kernel_api.replies += [
+        Reply.of(ToolUse("Bash", {"command": f"touch {folder}/allowed"})),
+        Reply.of("Well."),
+    ]
+    _, asked = kernel.run_answering("%%claude\nGo.", "n")
+    assert len(asked) == 1
+
+
+def test_a_turn_may_have_a_budget_of_its_own(kernel: Kernel, kernel_api: Any) -> None:
+    kernel.run("%%claude\nMy name is Ada.")
+    call = Reply.of(ToolUse("mcp__kernel__list_variables", {}))
+    kernel_api.replies += [call, call, call, Reply.of("Well.")]
+    assert kernel.run("%%claude --max-cost 0.000001\nGo.").error_name == "TurnLimitError"
+    kernel_api.replies.clear()
+    assert kernel.run("%%claude\nWho am I?").status == "ok"
+
+
+def test_help_names_every_magic(kernel: Kernel) -> None:
+    (shown,) = kernel.run("%claude_help").contents("display_data")
+    text = shown["data"]["text/markdown"]
+    for name in ("%%claude", "%claude_connect", "%claude_fix", "%claude_stop", "--schema NAME"):
+        assert f"`{name}" in text or f" {name}`" in text

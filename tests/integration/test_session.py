@@ -667,6 +667,23 @@ def test_a_budget_ends_in_a_clear_error(connected: Any) -> None:
             session.ask("b")
 
 
+def test_a_budget_holds_what_was_spent_by_earlier_processes(
+    connected: Any,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a").write_text("x")
+    call = Reply.of(ToolUse("Read", {"file_path": str(tmp_path / "a")}))
+    with ClaudeSession(tools=["Read"], cwd=tmp_path) as session:
+        spent_usd = session.ask("a").cost_usd
+        connected.replies += [call] * 5
+        with pytest.raises(TurnLimitError, match="the answer was stopped"):
+            session.send(
+                "b",
+                options=session.options.but(budget_usd=spent_usd + 1e-6),
+            ).result()
+        assert len(connected.requests) == 2
+
+
 def test_a_listener_that_raises_does_not_stop_the_session(
     session: ClaudeSession,
     caplog: pytest.LogCaptureFixture,
