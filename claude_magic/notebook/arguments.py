@@ -90,11 +90,17 @@ def _scan(parser: ArgumentParser, line: str) -> tuple[list[str], str]:
             value = _VALUE.match(line, position)
             if value is None:
                 raise UsageError(f"{name} needs a value.")
-            arguments.append(value.group(1).strip("\"'"))
+            arguments.append(_unquoted(value.group(1)))
             position = value.end()
         elif equals:
             raise UsageError(f"{name} takes no value.")
     return arguments, line[position:]
+
+
+def _unquoted(value: str) -> str:
+    """Return a value without the pair of quotes around it."""
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1] if quoted else value
 
 
 def _parse(parser: ArgumentParser, arguments: list[str]) -> Namespace:

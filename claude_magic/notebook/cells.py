@@ -40,7 +40,7 @@ class ProposedCell:
 
 
 class Proposals:
-    """The cells that Claude has proposed in this kernel. Main thread only.
+    """The cells that Claude has proposed in one conversation. Main thread only.
 
     Parameters
     ----------
@@ -55,6 +55,8 @@ class Proposals:
         self._history = history
         self._waiting: list[ProposedCell] = []
         self._made: list[ProposedCell] = []
+        # The front end takes one text for a cell.
+        self._placed = False
 
     def propose(self, cells: Sequence[ProposedCell]) -> None:
         """Keep cells until the turn has ended."""
@@ -68,10 +70,10 @@ class Proposals:
         batch takes none.
         """
         cells, self._waiting = self._waiting, []
-        if front_end is FrontEnd.BATCH:
-            first = None
-        else:
+        first = None
+        if front_end is not FrontEnd.BATCH and not self._placed:
             first = next((cell for cell in cells if cell.kind == "code"), None)
+        self._placed = False
         rest = [cell for cell in cells if cell is not first]
         if first is not None:
             self._shell.set_next_input(first.source)
@@ -82,7 +84,9 @@ class Proposals:
 
     def drop(self) -> None:
         """Forget what is waiting, because the turn failed."""
+        self._made = self._made[: len(self._made) - len(self._waiting)]
         self._waiting.clear()
+        self._placed = False
 
     def place(self, code: str, target: Target, prompt: str) -> None:
         """Put the code of an answer where it was asked for.
@@ -101,6 +105,7 @@ class Proposals:
             return
         comment = "\n".join(f"# {line}".rstrip() for line in prompt.splitlines())
         self._shell.set_next_input(f"{comment}\n{code}", replace=True)
+        self._placed = True
 
     def outcomes(self) -> list[str]:
         """Return a line for each cell proposed so far: what became of it."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from IPython.display import display
 
@@ -19,9 +21,10 @@ from .permission.policy import Grants, needs_consent, rule_for
 from .permission.question import fenced, question_of
 from .permission.sensitive import is_obeyed, is_secret
 from .renderers import words
+from .renderers.folds import inert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from claude_magic.session import (
         ClaudeSession,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
         PermissionMode,
         PermissionRequest,
         SessionOptions,
+        Turn,
     )
 
     from .desk import Desk
@@ -38,8 +42,36 @@ if TYPE_CHECKING:
     from .renderers import Renderer
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms one turn may do what needs consent.
+
+    Attributes
+    ----------
+    mode
+        Claude Code's permission mode.
+    rules
+        What the cell itself allows.
+    person
+        What stands in front of the person who can be asked; a batch has none.
+    renderer
+        Shows the turn, and makes way for questions; None where nobody is asked.
+    session
+        The session, whose status tells what was allowed for all of it.
+    """
+
+    mode: PermissionMode
+    rules: tuple[Rule, ...] = ()
+    person: FrontEnd = FrontEnd.BATCH
+    renderer: Renderer | None = None
+    session: ClaudeSession | None = None
+
+
 class Consent:
     """Decides about the tool calls of one conversation, and asks a person where it must.
+
+    It is the session's `on_permission`. What belongs to no turn of a cell, such as what Claude does
+    by itself between prompts, is decided without anybody being asked.
 
     Parameters
     ----------
@@ -56,133 +88,93 @@ class Consent:
 
     def __init__(self, options: SessionOptions, desk: Desk) -> None:
         self._directories = options.extra_directories
-        self._mode = options.permission_mode
+        self._own = Terms(options.permission_mode)
         self._desk = desk
-        self._rules: Sequence[Rule] = ()
-        self._front_end = FrontEnd.BATCH
-        self._session: ClaudeSession | None = None
-        self._renderer: Renderer | None = None
+        self._terms: WeakKeyDictionary[Turn, Terms] = WeakKeyDictionary()
         self.grants = Grants()
 
-    @contextmanager
-    def during(
-        self,
-        session: ClaudeSession,
-        front_end: FrontEnd,
-        renderer: Renderer,
-        rules: Sequence[Rule],
-        mode: PermissionMode,
-    ) -> Iterator[None]:
-        """Decide for one turn. Main thread only.
-
-        Parameters
-        ----------
-        session
-            The conversation's session, whose status tells what was allowed.
-        front_end
-            Where a person can be asked; there is none in a batch.
-        renderer
-            Shows the turn, and makes way for questions.
-        rules
-            What the cell itself allows.
-        mode
-            Claude Code's permission mode in this turn.
-        """
-        before = self._front_end, self._rules, self._mode
-        self._front_end, self._rules, self._mode = front_end, rules, mode
-        self._session, self._renderer = session, renderer
-        try:
-            yield
-        finally:
-            self._front_end, self._rules, self._mode = before
+    def agree(self, turn: Turn, terms: Terms) -> None:
+        """Decide about a turn on terms of its own. Right behind its sending, main thread."""
+        self._terms[turn] = terms
 
     def needed(self, request: PermissionRequest) -> bool:
-        """Tell whether a call must come to `decide`, whatever Claude Code would do. Loop thread."""
+        """Tell whether a call must come here, whatever Claude Code would do. Loop thread."""
         action = action_of(request, request.cwd)
-        return self._asks(action) or action.request != request
+        return self._asks(action, self._terms_of(request)) or action.request != request
 
-    async def decide(  # noqa: PLR0911 - each way out is a reason of its own
-        self,
-        request: PermissionRequest,
-    ) -> PermissionAnswer:
+    async def __call__(self, request: PermissionRequest) -> PermissionAnswer:
         """Decide about a call. Loop thread only."""
-        action = action_of(request, request.cwd)
-        if self._allowed(action, request):
-            return Allow(action.request.arguments)
-        if self._mode == "plan" and action.kind is not Kind.READ:
+        terms, action = self._terms_of(request), action_of(request, request.cwd)
+        if terms.mode == "plan" and action.kind is not Kind.READ:
             return Deny("This is a turn for planning: nothing is run or changed.", asked=False)
-        if self._mode == "dontAsk":
+        if self._allowed(action, request, terms):
+            return Allow(action.request.arguments)
+        if terms.mode == "dontAsk":
             return Deny(f"{request.name} needs consent and nobody is to be asked.", asked=False)
-        if self._front_end is FrontEnd.BATCH:
+        if terms.person is FrontEnd.BATCH:
             return nobody_to_ask(request)
         try:
-            choice, reason = await self._desk.perform(lambda: self._ask(action))
+            choice, reason = await self._desk.perform(lambda: self._ask(action, request, terms))
         except NobodyWaitsError:
             return nobody_to_ask(request)
-        match choice:
-            case Choice.ONCE:
-                return Allow(action.request.arguments)
-            case Choice.SESSION:
-                self.grants.grant(rule_for(action, request.cwd))
-                self._tell()
-                return Allow(action.request.arguments)
-            case Choice.NO:
-                return Deny(f"The user said no: {reason}" if reason else "The user said no.")
-            case Choice.STOP:
-                return Deny("The user stopped here.", stop=True)
+        if choice is Choice.SESSION:
+            self.grants.grant(rule_for(action, request.cwd))
+            if terms.session is not None:
+                terms.session.tell_granted([str(rule) for rule in self.grants.rules])
+        return _answer(choice, reason, action)
 
-    def revoke(self, which: str) -> Rule:
-        """Take back what was allowed for the session. Any thread.
+    def _terms_of(self, request: PermissionRequest) -> Terms:
+        return self._terms.get(request.turn, self._own) if request.turn is not None else self._own
 
-        Parameters
-        ----------
-        which
-            The rule, or its number from 1.
-
-        Raises
-        ------
-        UsageError
-            If there is no such rule.
-        """
-        revoked = self.grants.revoke(which)
-        self._tell()
-        return revoked
-
-    def _tell(self) -> None:
-        if self._session is not None:
-            self._session.tell_granted([str(rule) for rule in self.grants.rules])
-
-    def _asks(self, action: Action) -> bool:
-        if self._mode == "acceptEdits" and action.kind is Kind.EDIT:
+    def _asks(self, action: Action, terms: Terms) -> bool:
+        if terms.mode == "acceptEdits" and action.kind is Kind.EDIT:
             # Claude Code asks where a file is outside of its directories.
             return any(is_secret(place) or is_obeyed(place) for place in action.places)
         return needs_consent(action, action.request.cwd, self._directories)
 
-    def _allowed(self, action: Action, request: PermissionRequest) -> bool:
-        rules = (*self._rules, *self.grants.rules)
+    def _allowed(self, action: Action, request: PermissionRequest, terms: Terms) -> bool:
+        rules = (*terms.rules, *self.grants.rules)
         if any(rule.allows(action, request.cwd) for rule in rules):
             return True
         # A search that was asked for only to be kept away from certain files.
-        return action.request != request and not self._asks(action)
+        return action.request != request and not self._asks(action, terms)
 
-    def _ask(self, action: Action) -> tuple[Choice, str]:
+    def _ask(
+        self,
+        action: Action,
+        request: PermissionRequest,
+        terms: Terms,
+    ) -> tuple[Choice, str]:
         """Ask a person, on the main thread."""
-        question = question_of(action.request, action.request.cwd)
-        narrowest = rule_for(action, action.request.cwd)
-        # Of some actions each has to be asked for.
-        rule = narrowest if narrowest.allows(action, action.request.cwd) else None
-        if self._renderer is not None:
-            self._renderer.make_way("Claude needs your consent:")
+        # An interrupt must reach it from the beginning on, or the field would open for nobody.
         with _interruptible():
-            if self._front_end is FrontEnd.NOTEBOOK:
+            if self._allowed(action, request, terms):
+                return Choice.ONCE, ""  # by an answer that was given while this question waited
+            question = question_of(action.request, request.cwd)
+            narrowest = rule_for(action, request.cwd)
+            # Of some actions each has to be asked for.
+            rule = narrowest if narrowest.allows(action, request.cwd) else None
+            if terms.renderer is not None:
+                terms.renderer.make_way("Claude needs your consent:")
+            if terms.person is FrontEnd.NOTEBOOK:
                 _show(question)
                 return choose(input, print, rule)
             return ask_in_text(question, input, print, rule)
 
 
+def _answer(choice: Choice, reason: str, action: Action) -> PermissionAnswer:
+    match choice:
+        case Choice.ONCE | Choice.SESSION:
+            return Allow(action.request.arguments)
+        case Choice.NO:
+            return Deny(f"The user said no: {reason}" if reason else "The user said no.")
+        case Choice.STOP:
+            return Deny("The user stopped here.", stop=True)
+
+
 def _show(question: Question) -> None:
     """Show a question as Markdown, above the field for the answer."""
-    parts = [f"**{question.title}**", fenced(question.body, question.language)]
+    parts = [f"**{inert(question.title)}**", fenced(question.body, question.language)]
     if question.note:
         parts.append(fenced(question.note, None))
     text = "\n\n".join(parts)

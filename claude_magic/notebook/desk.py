@@ -28,6 +28,7 @@ class Job(Generic[T]):
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
+        self._withdrawn = False
         self.outcome: Future[T] = Future()
 
     def perform(self) -> bool:
@@ -36,7 +37,7 @@ class Job(Generic[T]):
         Returns
         -------
         bool
-            Whether it was interrupted, which is meant for the turn as well.
+            Whether somebody interrupted it, which is meant for the turn as well.
         """
         if not self.outcome.set_running_or_notify_cancel():
             return False
@@ -44,15 +45,19 @@ class Job(Generic[T]):
             result = self._work()
         except KeyboardInterrupt:
             self.outcome.set_exception(SessionError("It was interrupted."))
-            return True
+            return not self._withdrawn
         except Exception as error:  # noqa: BLE001 - whoever waits for it hears of it
             self.outcome.set_exception(error)
+        except BaseException as error:
+            self.outcome.set_exception(SessionError(f"It ended with {type(error).__name__}."))
+            raise
         else:
             self.outcome.set_result(result)
         return False
 
     def withdraw(self) -> None:
         """Let go of the work: it is not begun any more, or interrupted. Any thread but the main."""
+        self._withdrawn = True
         if not self.outcome.cancel() and not self.outcome.done():
             _interrupt_main_thread()
 

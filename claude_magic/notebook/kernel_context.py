@@ -51,7 +51,7 @@ class KernelContext:
         variables = self._looked.update(self._shell.user_ns)
         self._telling = {*self._errors(), *self._proposals.outcomes()}
         news = sorted(self._telling - self._told)
-        return _cut("\n".join(line for line in (variables, *news) if line))
+        return _cut(mask("\n".join(line for line in (variables, *news) if line)))
 
     def remember(self) -> None:
         """Take note that Claude was told what `told` returned last."""
@@ -60,7 +60,7 @@ class KernelContext:
     def _errors(self) -> list[str]:
         # The cell that asks is the newest one.
         before = [run for run in self._history.recent(2) if run.status != "running"][-1:]
-        return [mask(f"cell [{run.number}] failed: {run.error}") for run in before if run.error]
+        return [f"cell [{run.number}] failed: {run.error}" for run in before if run.error]
 
 
 def _cut(text: str) -> str:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from IPython.display import display
 
-from claude_magic.errors import UsageError
+from claude_magic.errors import ClaudeMagicError, UsageError
 from claude_magic.session import (
     BackgroundReply,
     PermissionDenied,
@@ -130,8 +130,16 @@ class LastingTurn:
                 self._last_line = f"{type(event.error).__name__}: {event.error}"
             case TurnFinished():
                 self._last_line = words.footer(event, self._status)
-                self._kernel.io_loop.add_callback(self._on_finished, event)
+                self._kernel.io_loop.add_callback(self._finish, event)
         self._refresh_soon()
+
+    def _finish(self, finished: TurnFinished) -> None:
+        """Do what is left on the main thread, between cells."""
+        try:
+            self._on_finished(finished)
+        except ClaudeMagicError as error:
+            self._last_line = f"{type(error).__name__}: {error}"
+            self._output.write(self._bundle())
 
     def _refresh_soon(self) -> None:
         if self._due:

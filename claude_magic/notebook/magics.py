@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 from weakref import WeakKeyDictionary
 
@@ -16,7 +18,7 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
-from claude_magic.errors import ClaudeMagicError, OptionError, UsageError
+from claude_magic.errors import OptionError, UsageError
 from claude_magic.session import (
     MAIN,
     READING_TOOLS,
@@ -32,7 +34,7 @@ from .arguments import dollars, parse_options, split, variable_name
 from .cells import Proposals
 from .completion import prompt_matcher
 from .configuration import FIELDS, Configuration
-from .consent import Consent
+from .consent import Consent, Terms
 from .desk import Desk
 from .failure import brief_failures
 from .front_end import FrontEnd, front_end, notebook_path
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets import Bunch
 
-    from claude_magic.session import NamedSession, TurnFinished
+    from claude_magic.session import NamedSession, Prompt, Turn, TurnFinished
     from claude_magic.tape import Demo
     from claude_magic.widgets import StatusPanel
 
@@ -67,6 +69,22 @@ if TYPE_CHECKING:
 #: What `%claude_fix` asks, and what goes with it.
 FIX = "Why has my last cell failed? Tell me in a few sentences, then propose it corrected."
 FAILED = "The cell:\n\n{source}\n\nIts traceback:\n\n{error}"
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The kernel's side of one session.
+
+    Attributes
+    ----------
+    proposals
+        The cells that Claude has proposed in it.
+    context
+        What it knows of the kernel.
+    """
+
+    proposals: Proposals
+    context: KernelContext
 
 
 @magics_class
@@ -94,11 +112,10 @@ class ClaudeMagics(Configuration, Magics):
         self._desk = Desk()
         self._history = CellHistory(shell)
         self._history.start()
-        self._proposals = Proposals(shell, self._history)
         self._runner = PythonRunner(shell)
-        self._tools = KernelTools(shell, self._desk, self._history, self._runner, self._proposals)
-        # Who decides in which conversation, by the name of its session.
-        self._consents: dict[str, Consent] = {}
+        # What the kernel does for its sessions, by who decides in each of them, which the session
+        # keeps; by the session itself where that is somebody else.
+        self._sides: WeakKeyDictionary[Consent | ClaudeSession, Side] = WeakKeyDictionary()
         self.sessions = SessionRegistry(
             SessionOptions(**self.session_options),
             max_live=self.max_live_sessions,
@@ -108,8 +125,7 @@ class ClaudeMagics(Configuration, Magics):
         #: Completes names and options in prompts.
         self.matcher = prompt_matcher(shell, self._parser_of)
         self._turn_options = TurnOptions()
-        self._contexts: WeakKeyDictionary[ClaudeSession, KernelContext] = WeakKeyDictionary()
-        self._lasting: dict[str, LastingTurn] = {}
+        self._lasting: dict[str, list[LastingTurn]] = {}
         self._demo: Demo | None = None
         self._panels: dict[str, StatusPanel] = {}
         # What --last has found, by name.
@@ -146,50 +162,73 @@ class ClaudeMagics(Configuration, Magics):
         """
         self._check_possible()
         session = session or self.session
-        front = front_end(self.shell)
-        context = self._contexts.setdefault(session, self._new_context())
-        prompt = compose(
-            request.prompt,
-            self.shell.user_ns,
-            request.form,
-            request.attached,
-            context.told() if request.context else "",
-        )
+        front, side = front_end(self.shell), self._side(session)
+        renderer = self._renderer(session)
+        prompt = self._compose(request, side)
         options = self._turn_options.of(session, self._changes(request, session))
         mode = (options or session.options).permission_mode
-        consent = self._consents[session.options.name or MAIN]
+        terms = Terms(mode, request.rules, front, renderer, session)
         try:
-            renderer = self._renderer(session)
-            with consent.during(session, front, renderer, request.rules, mode):
-                finished = pump(session, prompt, renderer, self._desk, options)
-        except ClaudeMagicError:
-            self._proposals.drop()
-            raise
-        if request.context:
-            context.remember()
-        return self._keep(request, finished)
+            finished = pump(
+                session,
+                prompt,
+                renderer,
+                self._desk,
+                options=options,
+                on_sent=lambda turn: _agree(session, turn, terms),
+            )
+            if request.context:
+                side.context.remember()
+            return self._keep(request, finished, side, front)
+        finally:
+            side.proposals.drop()
 
     def _parser_of(self, name: str) -> ArgumentParser | None:
         magic = getattr(self, name, None) if name in self.magics["line"] else None
         return getattr(magic, "parser", None)
 
-    def _new_context(self) -> KernelContext:
-        return KernelContext(self.shell, self._history, self._proposals)
+    def _side(self, session: ClaudeSession) -> Side:
+        """Return what the kernel does for a session, one of somebody else's making included."""
+        decide = session.on_permission
+        owner = decide if isinstance(decide, Consent) else session
+        side = self._sides.get(owner)
+        if side is None:
+            side = self._sides[owner] = self._new_side()
+        return side
+
+    def _new_side(self) -> Side:
+        proposals = Proposals(self.shell, self._history)
+        return Side(proposals, KernelContext(self.shell, self._history, proposals))
+
+    def _compose(self, request: Request, side: Side) -> Prompt:
+        return compose(
+            request.prompt,
+            self.shell.user_ns,
+            request.form,
+            request.attached,
+            side.context.told() if request.context else "",
+        )
 
     def _changes(self, request: Request, session: ClaudeSession) -> dict[str, Any]:
         changes = dict(request.changes)
         if request.max_cost_usd is not None:
-            spent_usd, budget_usd = session.status.cost_usd, session.options.budget_usd
-            limit_usd = spent_usd + request.max_cost_usd
+            budget_usd = self._turn_options.own(session).budget_usd
+            limit_usd = session.status.cost_usd + request.max_cost_usd
             changes["budget_usd"] = limit_usd if budget_usd is None else min(limit_usd, budget_usd)
         return changes
 
-    def _keep(self, request: Request, finished: TurnFinished) -> Any:
+    def _keep(
+        self,
+        request: Request,
+        finished: TurnFinished,
+        side: Side,
+        front: FrontEnd,
+    ) -> Any:
         """Do with an answer what was asked for."""
         value = request.value_of(finished)
         if request.target is not None:
-            self._proposals.place(value, request.target, request.prompt)
-        self._proposals.insert(front_end(self.shell))
+            side.proposals.place(value, request.target, request.prompt)
+        side.proposals.insert(front)
         result = Reply.of(finished) if value is None else value
         if request.output is not None:
             self.shell.push({request.output: result})
@@ -203,7 +242,8 @@ class ClaudeMagics(Configuration, Magics):
         ClaudeMagicError
             As `ask`.
         """
-        options = self.sessions.options.but(keep_transcript=False, name="once")
+        changes = {**request.changes, "budget_usd": request.max_cost_usd}
+        options = self.sessions.options.but(**changes, keep_transcript=False, name=None)
         caller = self._caller(options)
         session = ClaudeSession(
             options,
@@ -212,7 +252,7 @@ class ClaudeMagics(Configuration, Magics):
             toolbox=caller.toolbox,
         )
         try:
-            return self.ask(request, session)
+            return self.ask(replace(request, changes={}, max_cost_usd=None), session)
         finally:
             session.start_closing()
 
@@ -222,31 +262,43 @@ class ClaudeMagics(Configuration, Magics):
         Raises
         ------
         UsageError
-            If it cannot be sent, or there is no notebook for it.
+            If it cannot be sent, or there is no notebook for it, or it is for another cell's place.
         """
         self._check_possible()
         check_lasting(self.shell)
-        session = named.session
+        if request.target is not None:
+            raise UsageError("--bg goes without --cell and --here: by then another cell may run.")
+        session, side = named.session, self._side(named.session)
         options = self._turn_options.of(session, self._changes(request, session))
-        prompt = compose(request.prompt, self.shell.user_ns, request.form)
-        turn = session.send(prompt, options=options)
-        self._lasting[named.status.name or MAIN] = LastingTurn(
+        turn = session.send(self._compose(request, side), options=options)
+        # The cell ends, and with it whoever could be asked.
+        mode = (options or session.options).permission_mode
+        _agree(session, turn, Terms(mode, request.rules))
+        if request.context:
+            side.context.remember()
+        lasting = LastingTurn(
             self.shell,
             turn,
             session.status,
-            lambda finished: self._keep(request, finished),
+            # What goes into cells is shown: no cell waits for it.
+            lambda finished: self._keep(request, finished, side, FrontEnd.BATCH),
         )
-
-    def _check_possible(self) -> None:
-        if self._runner.running:
-            # The turn that runs the code would wait for this one, and this one for that turn.
-            raise UsageError("Code that Claude runs cannot ask Claude; nothing was sent.")
+        turns = self._lasting.setdefault(named.status.name or MAIN, [])
+        turns[:] = [*(each for each in turns if not each.turn.settled), lasting]
 
     def _caller(self, options: SessionOptions) -> Caller:
         """Return what the kernel does for a session of its own."""
         consent = Consent(options, self._desk)
-        self._consents[options.name or MAIN] = consent
-        return Caller(consent.decide, consent.needed, self._tools.toolbox)
+        side = self._sides[consent] = self._new_side()
+        tools = KernelTools(self.shell, self._desk, self._history, self._runner, side.proposals)
+        return Caller(consent, consent.needed, tools.toolbox)
+
+    def _check_possible(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise UsageError("A prompt needs the main thread of the kernel; nothing was sent.")
+        if self._runner.running:
+            # The turn that runs the code would wait for this one, and this one for that turn.
+            raise UsageError("Code that Claude runs cannot ask Claude; nothing was sent.")
 
     def _renderer(self, session: ClaudeSession) -> Renderer:
         match front_end(self.shell):
@@ -363,6 +415,8 @@ class ClaudeMagics(Configuration, Magics):
         with brief_failures():
             if cell is None:
                 options, prompt = split(self.claude, line)
+                if options.cell or options.here:
+                    raise UsageError("--cell and --here are for %%claude cells.")
             else:
                 options, prompt = parse_options(self.claude, line), cell.strip("\n")
             request = Request.of(prompt, options, self.shell.user_ns)
@@ -382,9 +436,9 @@ class ClaudeMagics(Configuration, Magics):
         """Return the conversation that a prompt is for."""
         name = options.session or MAIN
         if options.fork is not None:
-            forked = self.sessions.fork(options.fork, name)
-            self._turn_options.inherit(forked.session, self.sessions.find(name).session)
-            return forked
+            # It begins with the conversation's own options, not with those of one turn.
+            own = self._turn_options.own(self.sessions.find(name).session)
+            return self.sessions.fork(options.fork, name, own)
         return self.sessions.get(name)
 
     @magic_arguments()
@@ -395,10 +449,10 @@ class ClaudeMagics(Configuration, Magics):
         with brief_failures():
             name = parse_options(self.claude_stop, line).name
             self.sessions.find(name)
-            lasting = self._lasting.get(name)
-            if lasting is None or lasting.turn.settled:
+            under_way = [each for each in self._lasting.get(name, []) if not each.turn.settled]
+            if not under_way:
                 raise UsageError(f"Nothing is being answered in {name!r}.")
-            lasting.turn.interrupt()
+            under_way[0].turn.interrupt()
 
     @magic_arguments()
     @argument("rule", metavar="RULE", help="what %%claude_status shows as unasked, or its number")
@@ -408,8 +462,12 @@ class ClaudeMagics(Configuration, Magics):
         """Take back what was allowed for the rest of a session."""
         with brief_failures():
             chosen = parse_options(self.claude_revoke, line)
-            self.sessions.find(chosen.session)
-            revoked = self._consents[chosen.session].revoke(chosen.rule)
+            session = self.sessions.find(chosen.session).session
+            if not isinstance(session.on_permission, Consent):
+                raise UsageError("Somebody else decides in this conversation.")
+            grants = session.on_permission.grants
+            revoked = grants.revoke(chosen.rule)
+            session.tell_granted([str(rule) for rule in grants.rules])
             sys.stdout.write(f"{revoked} is asked for again.\n")
 
     @no_var_expand
@@ -419,7 +477,7 @@ class ClaudeMagics(Configuration, Magics):
         """Show exactly what would be sent with a prompt, and send nothing."""
         with brief_failures():
             text = line if cell is None else cell.strip("\n")
-            context = self._contexts.get(self.session) or self._new_context()
+            context = self._side(self.session).context
             told = compose(text, self.shell.user_ns, None, context.told())
             sys.stdout.write(readable(told) + "\n" if told else "Nothing would be sent.\n")
 
@@ -441,12 +499,9 @@ class ClaudeMagics(Configuration, Magics):
         """Explain the last failed cell from its traceback, and propose it corrected."""
         with brief_failures():
             parse_options(self.claude_fix, line)
-            error = self._history.last_error()
-            if error is None:
+            error, failed = self._history.last_error(), self._history.last_failure()
+            if error is None or failed is None:
                 raise UsageError("No cell has failed since the extension was loaded.")
-            failed = next(
-                run for run in reversed(self._history.recent(50)) if run.status == "error"
-            )
             told = FAILED.format(
                 source=fenced(mask(failed.source), "python"), error=fenced(mask(error), "")
             )
@@ -683,3 +738,8 @@ class ClaudeMagics(Configuration, Magics):
         from claude_magic.widgets import status_text  # noqa: PLC0415
 
         sys.stdout.write(status_text(named.status) + "\n")
+
+
+def _agree(session: ClaudeSession, turn: Turn, terms: Terms) -> None:
+    if isinstance(session.on_permission, Consent):
+        session.on_permission.agree(turn, terms)

@@ -72,10 +72,10 @@ def _file(value: object) -> Path | None:
     """Return the image or PDF that a value is the path of."""
     if not isinstance(value, (str, Path)) or "\n" in str(value) or len(str(value)) > _PATH_LENGTH:
         return None
-    path = Path(value).expanduser()
     try:
+        path = Path(value).expanduser()
         return path if _media_type(path) in _FILES and path.is_file() else None
-    except OSError:
+    except (OSError, ValueError, RuntimeError):  # no such path, and no such user's home
         return None
 
 

@@ -15,9 +15,9 @@ from claude_magic.session import TurnFailed, TurnFinished
 from .desk import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from claude_magic.session import ClaudeSession, Event, Prompt, SessionOptions
+    from claude_magic.session import ClaudeSession, Event, Prompt, SessionOptions, Turn
 
     from .desk import Desk
     from .renderers import Renderer
@@ -32,18 +32,31 @@ class _Interrupt:
     """What the signal handler puts among the events."""
 
 
-def pump(
+def pump(  # noqa: PLR0913 - what a cell has to do with
     session: ClaudeSession,
     prompt: Prompt,
     renderer: Renderer,
     desk: Desk,
+    *,
     options: SessionOptions | None = None,
+    on_sent: Callable[[Turn], object] = lambda _: None,
 ) -> TurnFinished:
     """Send a prompt and show what comes of it in the running cell until the turn ends.
 
     Work that is laid on the desk meanwhile is done in between. The first interrupt of the kernel
     stops the turn and waits for its end, so that what was said stays in the conversation; the
     second one does not wait. Main thread only.
+
+    Parameters
+    ----------
+    session, prompt, options
+        As of `ClaudeSession.send`.
+    renderer
+        Shows what comes.
+    desk
+        Where work for the main thread is laid down.
+    on_sent
+        Called with the turn as soon as there is one.
 
     Raises
     ------
@@ -59,6 +72,7 @@ def pump(
     interrupts = 0
     with _interrupts_into(arrivals), desk.attended(arrivals.put):
         turn = session.send(prompt, options=options)
+        on_sent(turn)
         turn.subscribe(arrivals.put)
         try:
             while True:

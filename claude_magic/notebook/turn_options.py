@@ -51,8 +51,6 @@ class TurnOptions:
         self._own.setdefault(session, own)
         return changed
 
-    def inherit(self, child: ClaudeSession, parent: ClaudeSession) -> None:
-        """Have a branch begin with its parent's own options, not with those of one turn."""
-        own = self._own.get(parent)
-        if own is not None:
-            self._own[child] = own.but(name=child.options.name)
+    def own(self, session: ClaudeSession) -> SessionOptions:
+        """Return the options that a session goes back to."""
+        return self._own.get(session, session.options)

@@ -12,7 +12,7 @@ from .lease import Holder, Lease
 from .place import Place, Since, find_place, has_ended
 from .records import Records
 from .transcript import Transcript
-from .turn import prompt_text
+from .turn import first_text
 
 if TYPE_CHECKING:
     from .options import SessionOptions
@@ -146,7 +146,12 @@ class Continuity:
     async def _inherit(self, session_id: str) -> None:
         """Take over what was under way where another kernel left off, or was killed."""
         record = await asyncio.to_thread(self._records.get, session_id)
-        cut_off = [] if record is None else [*record.under_way]
+        if record is None:
+            return
+        cut_off = [*record.under_way]
+        if not set(self._unsettled) <= set(cut_off):
+            # Another kernel has gone on meanwhile, without them; what it was answered stays.
+            self._settled = len(self._prompts)
         if not cut_off or cut_off[-1] in self._prompts:
             return
         # A kernel that was killed right behind an answer had no time to write that it was there.
@@ -194,7 +199,7 @@ class Continuity:
             await asyncio.to_thread(
                 self._records.note,
                 status,
-                prompt_text(prompt),
+                first_text(prompt),
                 self.options.notebook,
                 self._unsettled,
             )

@@ -9,10 +9,12 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_magic.errors import (
     ApiError,
+    ClaudeMagicError,
     ConnectionLostError,
     NotLoggedInError,
     SessionClosedError,
@@ -21,6 +23,7 @@ from claude_magic.errors import (
     StartError,
     TurnInterruptedError,
     TurnLimitError,
+    UsageError,
 )
 
 from .asking import Asking
@@ -104,6 +107,10 @@ class Conversation:
         self.options = options
         self._continuity = Continuity(options, origin)
         self._caller = caller or Caller()
+        consent_for = self._needs_consent if self._caller.consent_for is not None else None
+        self._served = replace(self._caller, consent_for=consent_for)
+        # Where Claude Code works; it stays there, wherever the kernel goes.
+        self._cwd = options.cwd
         self._pool = pool
         #: The latest snapshot. Any thread may read it: it is replaced, never changed.
         self.status = SessionStatus(
@@ -238,7 +245,7 @@ class Conversation:
                 sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
                 place = await self._continuity.find_place()
                 await self._recall()
-                client = sdk.Client(self._options_now(), place, self._decide, self._caller)
+                client = sdk.Client(self._options_now(), place, self._decide, self._served)
                 await client.connect()
             self._client = client
             self._background = Background()
@@ -277,12 +284,14 @@ class Conversation:
 
     def _options_now(self) -> SessionOptions:
         """Return the options for a process that starts now."""
-        budget_usd = self.options.budget_usd
+        self._cwd = self._cwd or Path.cwd()
+        options = self.options.but(cwd=self._cwd)
+        budget_usd = options.budget_usd
         if budget_usd is None:
-            return self.options
+            return options
         # A process holds its own cost against its budget, and nothing of what was spent before it.
         left_usd = budget_usd - self.status.cost_usd
-        return self.options.but(budget_usd=max(left_usd, _NOTHING_USD))
+        return options.but(budget_usd=max(left_usd, _NOTHING_USD))
 
     async def _recall(self) -> None:
         """Go on counting where an earlier kernel stopped."""
@@ -388,6 +397,11 @@ class Conversation:
 
     async def _reopen(self, options: SessionOptions) -> None:
         """Go on with other options, which takes another process."""
+        if self._background.running:
+            raise UsageError(
+                "A task of this conversation is still running in the background, and would end "
+                "with the process. Other options have to wait for it; nothing was sent.",
+            )
         async with self._lifecycle:
             await self._shut(SessionState.PARKED)
             self.options = options
@@ -630,18 +644,32 @@ class Conversation:
 
     # -- permission ----------------------------------------------------------------------------
 
+    def _needs_consent(self, request: PermissionRequest) -> bool:
+        """Tell whether a call is to be decided about that Claude Code might run unasked."""
+        asks = self._caller.consent_for
+        return asks is not None and asks(replace(request, turn=self._answered_turn))
+
+    @property
+    def _answered_turn(self) -> Turn | None:
+        asking = self._asking
+        return asking.turn if asking is not None and asking.answering else None
+
     async def _decide(self, request: PermissionRequest) -> PermissionAnswer:
         """Have a tool call decided; whatever goes wrong denies it."""
-        asking = self._asking
-        turn = asking.turn if asking is not None and asking.answering else None
+        turn = self._answered_turn
         decide = self._caller.decide
         if decide is None:
             answer: PermissionAnswer = nobody_to_ask(request)
         else:
-            if turn is not None:
-                turn.publish(PermissionAsked(request.name, request.arguments))
             try:
-                answer = checked(await _answer_of(decide(request)))
+                question = asyncio.ensure_future(decide(replace(request, turn=turn)))
+                # What nobody has to be asked about is decided at once.
+                await asyncio.wait([question], timeout=0)
+                if turn is not None and not question.done():
+                    turn.publish(PermissionAsked(request.name, request.arguments))
+                answer = checked(await _answer_of(question))
+            except ClaudeMagicError as error:
+                answer = Deny(f"The question failed: {error}")
             except Exception as error:
                 _logger.exception("The permission callback raised; the tool is not run.")
                 answer = Deny(f"The question failed: {type(error).__name__}: {error}")

@@ -220,7 +220,7 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class PermissionAsked:
-    """A tool needs consent, and whoever decides for the session is asked for it.
+    """A tool needs consent, and whoever decides for the session does not answer at once.
 
     Attributes
     ----------

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .turn import Turn
+
 
 @dataclass(frozen=True, slots=True)
 class PermissionRequest:
@@ -23,11 +25,14 @@ class PermissionRequest:
         What it would be called with.
     cwd
         Where Claude Code works, and relative paths begin.
+    turn
+        The turn that it belongs to; None for what Claude does by itself, between prompts.
     """
 
     name: str
     arguments: Mapping[str, Any] = field(hash=False)
     cwd: Path = field(default_factory=Path.cwd)
+    turn: Turn | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,8 +136,22 @@ class SessionRegistry:
                 self._others[name] = self._named(self._make(self.options.but(name=name)))
             return self._others[name]
 
-    def fork(self, name: str, of: str = MAIN) -> NamedSession:
+    def fork(
+        self,
+        name: str,
+        of: str = MAIN,
+        options: SessionOptions | None = None,
+    ) -> NamedSession:
         """Branch a conversation: begin one of a new name that has all so far in common with it.
+
+        Parameters
+        ----------
+        name
+            What the branch is called.
+        of
+            The conversation to branch.
+        options
+            What the branch is started with, but for its name; None for what the conversation has.
 
         Raises
         ------
@@ -149,7 +163,7 @@ class SessionRegistry:
         original = self.find(of)
         with self._lock:
             self._check_free(name)
-            options = original.session.options.but(name=name)
+            options = (options or original.session.options).but(name=name)
             session = self._make(options, original.session.branch())
             self._others[name] = self._named(session)
             return self._others[name]

@@ -159,6 +159,11 @@ class ClaudeSession:
         return self._conversation.options
 
     @property
+    def on_permission(self) -> PermissionCallback | None:
+        """Who decides about tools that do not run unasked."""
+        return self._caller.decide
+
+    @property
     def status(self) -> SessionStatus:
         """The latest snapshot of the session."""
         return self._conversation.status

@@ -36,11 +36,11 @@ _logger = logging.getLogger(__name__)
 Prompt: TypeAlias = "str | Sequence[Mapping[str, Any]]"
 
 
-def prompt_text(prompt: Prompt) -> str:
-    """Return what a person can read of a prompt: its text blocks, with an empty line between."""
+def first_text(prompt: Prompt) -> str:
+    """Return what a person wrote of a prompt: its first text block; others go along with it."""
     if isinstance(prompt, str):
         return prompt
-    return "\n\n".join(str(block["text"]) for block in prompt if block.get("type") == "text")
+    return next((str(block["text"]) for block in prompt if block.get("type") == "text"), "")
 
 
 @dataclass(frozen=True, slots=True)

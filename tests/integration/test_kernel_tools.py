@@ -383,9 +383,9 @@ def test_the_last_error_is_explained(kernel: Kernel, kernel_api: Any) -> None:
 
     kernel.run("prices = [1]\nprices[3]")
     kernel.run("%claude_fix")
-    prompt = kernel_api.requests[-1].prompt
-    assert "prices[3]" in prompt
-    assert "IndexError: list index out of range" in prompt
+    sent = str(_asked(kernel_api.requests[-1]))
+    assert "prices[3]" in sent
+    assert "IndexError: list index out of range" in sent
 
 
 def test_code_that_claude_runs_cannot_ask_claude(kernel: Kernel, kernel_api: Any) -> None:
@@ -453,7 +453,7 @@ def test_a_turn_for_planning_changes_nothing_whatever_is_allowed(
         Reply.of(ToolUse("mcp__kernel__run_python", {"code": "planned = 1"})),
         Reply.of("Well."),
     ]
-    assert kernel.run("%%claude --plan\nGo.").status == "ok"
+    assert kernel.run("%%claude --plan --allow kernel\nGo.").status == "ok"
     assert "NameError" in kernel.run("planned").error
 
 
@@ -492,3 +492,111 @@ def test_help_names_every_magic(kernel: Kernel) -> None:
     text = shown["data"]["text/markdown"]
     for name in ("%%claude", "%claude_connect", "%claude_fix", "%claude_stop", "--schema NAME"):
         assert f"`{name}" in text or f" {name}`" in text
+
+
+def test_what_one_cell_allows_holds_for_its_own_turn(kernel: Kernel, kernel_api: Any) -> None:
+    # A turn in the background asks nobody, whatever a cell allows that waits behind it.
+    gate = threading.Event()
+    kernel_api.replies += [
+        Reply.of(Text("Well, "), Hold(gate), ToolUse("mcp__kernel__run_python", {"code": "z = 1"})),
+        Reply.of("Then not."),
+        Reply.of("Yours."),
+    ]
+    kernel.finish(kernel.start("%%claude --bg\nGo."))
+    cell = kernel.start("%%claude --allow kernel\nAnd I?")
+    gate.set()
+    assert kernel.finish(cell).status == "ok"
+    assert "NameError" in kernel.run("z").error
+
+
+def test_a_turn_in_the_background_may_be_allowed_something(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    folder = kernel.folder
+    command = f"touch {folder}/by-a-turn-in-the-background"
+    kernel_api.replies += [Reply.of(ToolUse("Bash", {"command": command})), Reply.of("Done.")]
+    cell = kernel.start(f'%%claude --bg --allow "run:{command}"\nGo.')
+    kernel.finish(cell)
+    shown = ""
+    while "Done." not in shown:
+        shown = str(kernel.client.get_iopub_msg(timeout=30)["content"].get("data"))
+    assert (folder / "by-a-turn-in-the-background").exists()
+
+
+def test_once_takes_options(kernel: Kernel, kernel_api: Any) -> None:
+    assert kernel.run("%%claude --once --model claude-haiku-4-5\nHello.").status == "ok"
+    assert kernel_api.requests[-1].model == "claude-haiku-4-5"
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("%%claude --bg --here\nGo.", "--bg goes without"),
+        ("%claude --here Go.", "for %%claude cells"),
+        ("%%claude --once --bg\nGo.", "--once goes without"),
+        ("%%claude --as json --schema x\nGo.", "no variable 'x'"),
+        ("%%claude --cell --here\nGo.", "exclude each other"),
+        ("%%claude --as xml\nGo.", "invalid choice"),
+        ("%%claude --allow everything\nGo.", "everything"),
+        ("%%claude --max-cost nothing\nGo.", "no amount above 0"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    kernel: Kernel,
+    kernel_api: Any,
+    cell: str,
+    told: str,
+) -> None:
+    assert told in kernel.run(cell).stdout
+    assert kernel_api.requests == []
+
+
+def test_what_was_proposed_with_an_answer_that_is_refused_is_dropped(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    cells = [{"kind": "code", "source": "x = 1"}]
+    kernel_api.replies += [
+        Reply.of(ToolUse("mcp__kernel__propose_cells", {"cells": cells})),
+        Reply.of("No JSON."),
+    ]
+    assert kernel.run("%%claude --as json\nGo.").error_name == "AnswerError"
+    assert kernel.run("%%claude\nAnd now?").payload == []
+
+
+def test_a_secret_in_an_error_of_a_proposed_cell_is_masked(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    key = "sk-ant-" + "api03-" + "a1B2" * 20
+    source = f"raise ValueError('bad key {key}')"
+    kernel_api.replies += [
+        Reply.of(
+            ToolUse("mcp__kernel__propose_cells", {"cells": [{"kind": "code", "source": source}]})
+        ),
+        Reply.of("There."),
+    ]
+    kernel.run("%%claude\nGo.")
+    kernel.run(source)
+    kernel.run("%%claude\nAnd now?")
+    told = _context(kernel_api.requests[-1])
+    assert "ValueError" in told
+    assert key not in told
+
+
+def test_the_failed_cell_is_explained_and_not_a_prompt_that_failed(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    kernel.run("prices = [1]\nprices[3]")
+    kernel_api.replies.append(Reply.of("No JSON."))
+    kernel.run("%%claude --as json\nWhat?")
+    kernel.run("%claude_fix")
+    sent = str(_asked(kernel_api.requests[-1]))
+    assert "prices[3]" in sent
+    assert "What?" not in sent
+    # The title of a conversation is what the person wrote.
+    assert "notebook-context" not in str(
+        kernel.run("%claude_sessions --past").contents("display_data")
+    )

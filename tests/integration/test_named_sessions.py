@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.processes import alive, wait_until_gone
 
-from claude_magic.tape import Hold, Reply, Text
+from claude_magic.tape import Hold, Reply, Text, ToolUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ def test_the_table_lists_them(kernel: Kernel) -> None:
     assert main[:3] == ["main", "ready", "1"]
     assert research[:3] == ["research", "parked", "2"]
     assert re.fullmatch(r"\d\d:\d\d", research[3])
-    assert re.fullmatch(r"\$0\.00\d\d", research[4])
+    assert re.fullmatch(r"\$0\.0\d\d\d", research[4])
 
 
 def test_a_named_conversation_is_reset_alone_or_with_all(kernel: Kernel) -> None:
@@ -248,6 +248,27 @@ def test_a_killed_kernel_takes_no_answer_along(
     assert ran.answers == ["You said: My name is Ada. / I study whales. / Who am I?"]
 
 
+def test_what_another_kernel_was_answered_stays(start: Callable[[str], Kernel], api: Any) -> None:
+    first, second = start("/notes/one.ipynb"), start("/notes/one.ipynb")
+    first.run("%%claude\nMy name is Ada.")
+    _, claude = first.pids()
+    api.replies.append(Reply.of(ToolUse("Bash", {"command": "tail -f /dev/null"})))
+    cell = first.start('%%claude --allow "run"\nRun it.')
+    shown = ""
+    while "tail" not in shown:
+        message = first.client.get_iopub_msg(timeout=30)
+        if message["parent_header"].get("msg_id") == cell:
+            shown += str(message["content"])
+    os.kill(claude, signal.SIGKILL)
+    assert first.finish(cell).error_name == "ConnectionLostError"
+    first.run("%claude_disconnect")
+    second.run("%claude_connect --last")
+    second.run("%%claude\nI study whales.")
+    second.run("%claude_disconnect")
+    ran = first.run("%%claude\nWho am I?")
+    assert ran.answers == ["You said: My name is Ada. / I study whales. / Who am I?"]
+
+
 def test_a_second_kernel_is_told_who_has_a_conversation(
     start: Callable[[str], Kernel],
 ) -> None:
@@ -306,7 +327,9 @@ def test_an_earlier_conversation_goes_on_with_other_options(
     assert "claude-haiku-4-5" in second.run(connect).stdout
     assert second.run("%%claude\nWho?").answers == ["You said: My name is Ada. / Who?"]
     assert api.requests[-1].model == "claude-haiku-4-5"
-    assert "tools" not in api.requests[-1].body or not api.requests[-1].body["tools"]
+    names = [tool["name"] for tool in api.requests[-1].body["tools"]]
+    assert names
+    assert all(name.startswith("mcp__kernel__") for name in names)
     ran = second.run(connect)
     assert "open here already, as 'main'" in ran.stdout
 

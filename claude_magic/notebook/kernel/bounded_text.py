@@ -18,6 +18,12 @@ _ESCAPE = re.compile(
 _OVERWRITTEN = re.compile(r"^[^\n]*\r(?=[^\r\n])", re.MULTILINE)
 
 
+#: A word is not longer than this, in characters.
+_WORD = 500
+_LAST_WORD = re.compile(r"\S*\Z")
+_FIRST_WORD = re.compile(r"\S*")
+
+
 class BoundedText:
     """A text that is written bit by bit and of which only the head and the tail are kept.
 
@@ -72,7 +78,10 @@ class BoundedText:
             head, tail = "".join(self._head), "".join(self._tail)
             if self._length <= self._limit:
                 return head + tail
+            # Half a word may be half a secret, which nobody would know by its shape.
+            head = head[: -len(_LAST_WORD.search(head[-_WORD:])[0]) or None]  # type: ignore[index]
             tail = tail[-(self._tail_limit - _GAP_ROOM) :]
+            tail = tail[len(_FIRST_WORD.match(tail[:_WORD])[0]) :]  # type: ignore[index]
             missing = self._length - len(head) - len(tail)
             return f"{head}\n[… {missing:,} characters left out …]\n{tail}"
 

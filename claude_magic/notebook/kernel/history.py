@@ -40,8 +40,8 @@ MAX_PICTURES = 4
 MAX_PICTURE_BYTES = 2_000_000
 MAX_ALL_PICTURES_BYTES = 16_000_000
 
-_PROMPT_CELL = re.compile(r"\s*%%claude(\s|$)")
-_PROMPT_LINE = re.compile(r"^[ \t]*([\w, ]+=[ \t]*)?%claude([ \t]|$)", re.MULTILINE)
+_PROMPT_CELL = re.compile(r"\s*%%claude\w*(\s|$)")
+_PROMPT_LINE = re.compile(r"^[ \t]*([\w, ]+=[ \t]*)?%claude(_fix)?([ \t]|$)", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -112,6 +112,7 @@ class CellHistory:
         self._running: dict[int, _Watch] = {}
         self._taps: list[StandIn] = []
         self._last_error: str | None = None
+        self._last_failure: CellRun | None = None
         self._watching = False
         self._here = threading.local()
         self._pid = os.getpid()
@@ -139,6 +140,10 @@ class CellHistory:
     def recent(self, count: int) -> list[CellRun]:
         """Return the last `count` cells, oldest first; the one that runs is the last of them."""
         return [watch.seen() for watch in list(self._cells)[-count:]] if count > 0 else []
+
+    def last_failure(self) -> CellRun | None:
+        """Return the cell that `last_error` is of; None if none has failed."""
+        return self._last_failure
 
     def last_error(self) -> str | None:
         """Return the traceback of the last cell that failed, or None if none has.
@@ -195,7 +200,7 @@ class CellHistory:
             trace = traceback_of(self._shell, error, frames and frames.tb_next)
         watch.finish(result, error)
         if trace is not None and not watch.run.is_prompt:
-            self._last_error = trace
+            self._last_error, self._last_failure = trace, watch.seen()
 
     def _number(self, info: ExecutionInfo) -> int | None:
         # From IPython 9 the shell's own count is that of the next cell by now.

@@ -168,7 +168,9 @@ class _Run:
         )
 
     def _guarded(self, step: Callable[[], None]) -> None:
-        """Take a step that may raise anything, at any time."""
+        """Take a step that may raise anything, at any time; none once it was interrupted."""
+        if self._interrupts.arrived:
+            return
         try:
             self._interrupts.armed = True
             try:

@@ -82,7 +82,6 @@ class Client:
     ) -> None:
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._decide = decide
-        # The kernel may change its directory; what Claude may look at does not move with it.
         self._cwd = options.cwd or Path.cwd()
         # A branch needs an id of its own; a conversation that goes on has one.
         goes_on = place.resumes is not None and not place.branches

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_agent_sdk import HookMatcher, SdkMcpTool, ToolAnnotations, create_sdk_mcp_server
 
-from claude_magic.errors import OptionError
+from claude_magic.errors import ClaudeMagicError, OptionError
 from claude_magic.session.permission import PermissionRequest
 from claude_magic.session.served import KERNEL_SERVER, ToolAnswer
 from claude_magic.session.tools import CLIENT_SERVER, own_name, wire_name
@@ -102,6 +102,8 @@ def _served(tool: ServedTool) -> SdkMcpTool[Any]:
     async def run(arguments: dict[str, Any]) -> dict[str, Any]:
         try:
             answer = await tool.run(arguments)
+        except ClaudeMagicError as error:
+            answer = ToolAnswer(str(error), is_error=True)
         except Exception as error:
             _logger.exception("A tool of this process raised.")
             answer = ToolAnswer(f"The tool failed: {type(error).__name__}: {error}", is_error=True)

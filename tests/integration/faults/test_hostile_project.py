@@ -140,7 +140,7 @@ def test_nothing_runs_nothing_is_read_and_no_request_goes_elsewhere(
             "CLAUDE_CONFIG_DIR": str(config),
             "CLAUDE_PROJECT_DIR": str(project),
         }
-        kernel = start_kernel(environment)
+        kernel = start_kernel(environment, person=False)
         kernel.run(f"import os\nos.chdir({str(project)!r})")
         assert kernel.run("%load_ext claude_magic").status == "ok"
         for cell in (

@@ -50,7 +50,7 @@ _CELLS = [
     "%claude_sessions",
     "%claude_disconnect",
     "%claude_connect",
-    "%%claude -s other\nHello",
+    "%%claude -s other --tools none\nHello",
     "import claude_magic; (claude_magic.current_session().options, claude_magic.current_session())",
 ]
 

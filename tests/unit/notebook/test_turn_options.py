@@ -15,12 +15,11 @@ def test_the_turn_behind_one_with_options_of_its_own_goes_back() -> None:
     assert options.of(session, {"effort": "high"}) == session.options.but(effort="high")
 
 
-def test_a_branch_goes_back_to_its_parents_own_options() -> None:
+def test_a_sessions_own_options_are_those_behind_the_turn() -> None:
     session, options = ClaudeSession(model="a"), TurnOptions()
+    assert options.own(session) == session.options
     options.of(session, {"model": "b"})
-    branch = ClaudeSession(session.options.but(model="b", name="branch"))
-    options.inherit(branch, session)
-    assert options.of(branch, {}) == session.options.but(name="branch")
+    assert options.own(session).model == "a"
 
 
 def test_what_is_forgotten_is_let_go() -> None:
