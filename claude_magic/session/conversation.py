@@ -285,7 +285,9 @@ class Conversation:
     def _options_now(self) -> SessionOptions:
         """Return the options for a process that starts now."""
         self._cwd = self._cwd or Path.cwd()
-        options = self.options.but(cwd=self._cwd)
+        options = self.options
+        if options.cwd is None:
+            options = options.but(cwd=self._cwd)
         budget_usd = options.budget_usd
         if budget_usd is None:
             return options

@@ -40,7 +40,7 @@ MAX_PICTURES = 4
 MAX_PICTURE_BYTES = 2_000_000
 MAX_ALL_PICTURES_BYTES = 16_000_000
 
-_PROMPT_CELL = re.compile(r"\s*%%claude\w*(\s|$)")
+_PROMPT_CELL = re.compile(r"\s*%%claude(_\w+)?(\s|$)")
 _PROMPT_LINE = re.compile(r"^[ \t]*([\w, ]+=[ \t]*)?%claude(_fix)?([ \t]|$)", re.MULTILINE)
 
 

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import tokenize
+import traceback
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -132,6 +133,21 @@ class PythonRunner:
         self._loop.close()
 
 
+@contextmanager
+def _tracing_kept() -> Iterator[None]:
+    """Leave a debugger or a coverage tool in place, which code that starts pdb would end."""
+    before = sys.gettrace()
+    # A debugger follows every frame on the stack, ours and those that called us included.
+    frames = [(frame, frame.f_trace) for frame, _ in traceback.walk_stack(None)]
+    try:
+        yield
+    finally:
+        if sys.gettrace() is not before:
+            for frame, trace in frames:
+                frame.f_trace = trace
+            sys.settrace(before)
+
+
 class _Run:
     """One run: its code, and what has become of it so far."""
 
@@ -153,7 +169,7 @@ class _Run:
 
     def run(self, code: str) -> RunResult:
         began_s = time.monotonic()
-        with self._interrupts, self._capture, self._out_of_sight():
+        with _tracing_kept(), self._interrupts, self._capture, self._out_of_sight():
             # Figures and tracebacks run code of the user's as well: reprs, draw methods.
             self._guarded(lambda: self._execute(code))
             self._guarded(self._flush_figures)

@@ -165,6 +165,20 @@ def test_code_that_wants_input_is_told_that_nobody_can_type(
     assert "_refuse" not in (ran.error or "")
 
 
+def test_code_that_starts_a_debugger_ends_nobody_elses(runner: PythonRunner) -> None:
+    def trace(_frame: object, _event: str, _argument: object) -> None:
+        """Follow nothing."""
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        runner.run("import pdb; pdb.Pdb().set_trace(); x = 1")
+        kept = sys.gettrace()
+    finally:
+        sys.settrace(before)
+    assert kept is trace
+
+
 def test_a_child_process_that_reads_finds_the_end(runner: PythonRunner) -> None:
     assert runner.run("import os; os.system('cat; echo read')").stdout == "read\n"
 
