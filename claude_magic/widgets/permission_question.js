@@ -73,7 +73,7 @@ function render({ model, el }) {
   const reason = element("input", "cm-reason", "", {
     type: "text",
     "aria-label": "Why not? Claude reads this",
-    placeholder: "Why not? (optional, Claude reads it)",
+    placeholder: "Why not? Claude reads it",
     autocomplete: "off",
     maxlength: "4000",
   });
@@ -108,7 +108,7 @@ function render({ model, el }) {
   row.append(allow, refuse);
   const rule = element("div", "cm-rule");
   rule.hidden = !shown.rule;
-  rule.append("In this session means ", element("code", "", shown.rule ?? ""));
+  rule.append("“In this session” allows ", element("code", "", shown.rule ?? ""), " from now on.");
   const state = element("div", "cm-state", "", { role: "status" });
   card.append(head, body, extent, note, row, rule, state);
   el.append(card);

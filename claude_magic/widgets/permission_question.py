@@ -108,7 +108,7 @@ class PermissionQuestion(anywidget.AnyWidget):
                 "address": address,
                 "title": title,
                 "body": coloured(body, language),
-                "lines": body.count("\n") + 1,
+                "lines": body.count("\n") + (not body.endswith("\n")),
                 "note": note,
                 "rule": rule,
             },
