@@ -1,8 +1,8 @@
 """Build the JupyterLab extension while a wheel, an sdist or an editable install is made.
 
-hatch-jupyter-builder would do it, too, but only with Node in `build-system.requires`: 61 MB for every
-install, from an sdist that holds the built files as well. This hook asks for Node only where there is
-something to build and the machine has none, and then for the one that PyPI has.
+hatch-jupyter-builder would do it, too, but only with Node in `build-system.requires`: 61 MB for
+every install, also from an sdist that holds the built files. This hook asks for Node only where
+there is something to build and the machine has none, and then for the one that PyPI has.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from claude_magic.session import (
     SessionOptions,
     SessionRegistry,
 )
+from claude_magic.widgets import ControlChannel
 
 from .answers import Form, fenced
 from .arguments import dollars, parse_options, split, variable_name
@@ -44,6 +45,7 @@ from .kernel.runner import PythonRunner
 from .kernel_context import KernelContext
 from .kernel_tools import KernelTools
 from .lasting import LastingTurn, check_lasting
+from .link import Link
 from .manual import manual
 from .prompt import compose, readable
 from .pump import pump
@@ -67,8 +69,8 @@ if TYPE_CHECKING:
 
 
 #: What `%claude_fix` asks, and what goes with it.
-FIX = "Why has my last cell failed? Tell me in a few sentences, then propose it corrected."
-FAILED = "The cell:\n\n{source}\n\nIts traceback:\n\n{error}"
+FIX = "Why has my last cell failed? Tell me in a few sentences, then propose it corrected, in its place."
+FAILED = "The cell [{number}]:\n\n{source}\n\nIts traceback:\n\n{error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,13 @@ class ClaudeMagics(Configuration, Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._desk = Desk()
+        #: What the front end asks of this kernel while a cell is running.
+        self.control = ControlChannel(getattr(shell, "kernel", None))
         self._history = CellHistory(shell)
         self._history.start()
         self._runner = PythonRunner(shell)
+        #: What the JupyterLab extension hears and asks.
+        self.link = Link(shell, self._history, self.control)
         # What the kernel does for its sessions, by who decides in each of them, which the session
         # keeps; by the session itself where that is somebody else.
         self._sides: WeakKeyDictionary[Consent | ClaudeSession, Side] = WeakKeyDictionary()
@@ -197,7 +203,7 @@ class ClaudeMagics(Configuration, Magics):
         return side
 
     def _new_side(self) -> Side:
-        proposals = Proposals(self.shell, self._history)
+        proposals = Proposals(self.shell, self._history, self.link)
         return Side(proposals, KernelContext(self.shell, self._history, proposals))
 
     def _compose(self, request: Request, side: Side) -> Prompt:
@@ -322,11 +328,13 @@ class ClaudeMagics(Configuration, Magics):
 
     def close(self) -> None:
         """End the conversations, their panels and the demo; wait until nothing is left of them."""
+        self.link.close()
         self._history.stop()
         self._runner.close()
         self.sessions.close()
         for name in list(self._panels):
             self._close_panel(name)
+        self.control.close()
         self._end_demo()
 
     def _end_demo(self) -> None:
@@ -503,7 +511,9 @@ class ClaudeMagics(Configuration, Magics):
             if error is None or failed is None:
                 raise UsageError("No cell has failed since the extension was loaded.")
             told = FAILED.format(
-                source=fenced(mask(failed.source), "python"), error=fenced(mask(error), "")
+                number=failed.number,
+                source=fenced(mask(failed.source), "python"),
+                error=fenced(mask(error), ""),
             )
             self.ask(Request(FIX, attached=told))
 

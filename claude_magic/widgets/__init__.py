@@ -6,12 +6,13 @@ console has no use for them.
 
 from typing import TYPE_CHECKING
 
+from .control import ControlChannel
 from .status_text import one_line, status_text
 
 if TYPE_CHECKING:
     from .status_panel import StatusPanel
 
-__all__ = ["StatusPanel", "one_line", "status_text"]
+__all__ = ["ControlChannel", "StatusPanel", "one_line", "status_text"]
 
 
 def __getattr__(name: str) -> object:
