@@ -69,7 +69,10 @@ if TYPE_CHECKING:
 
 
 #: What `%claude_fix` asks, and what goes with it.
-FIX = "Why has my last cell failed? Tell me in a few sentences, then propose it corrected, in its place."
+FIX = (
+    "Why has my last cell failed? Tell me in a few sentences, then propose it corrected, in its "
+    "place."
+)
 FAILED = "The cell [{number}]:\n\n{source}\n\nIts traceback:\n\n{error}"
 
 

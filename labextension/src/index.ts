@@ -1,11 +1,10 @@
-import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { commands } from './commands';
+import { completion } from './completion';
+import { explain } from './explain';
+import { links } from './links';
+import { proposals } from './proposals';
+import { prose } from './prose';
+import { statusBar } from './status_bar';
+import { versions } from './versions';
 
-const plugin: JupyterFrontEndPlugin<void> = {
-  id: 'claude-magic:commands',
-  autoStart: true,
-  activate: () => {
-    console.log('claude-magic');
-  }
-};
-
-export default [plugin];
+export default [links, statusBar, commands, explain, prose, completion, proposals, versions];

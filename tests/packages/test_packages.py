@@ -126,7 +126,7 @@ def test_wheel_and_sdist_install_into_a_clean_environment_with_nothing_missing(
     _run([sys.executable, "-m", "venv", tmp_path / "venv"], dict(os.environ), tmp_path)
     bin_ = tmp_path / "venv" / "bin"
     environment = {**INSTALLING, "PATH": no_node}
-    install = [bin_ / "python", "-m", "pip", "install", "--quiet"]
+    install: list[str | Path] = [bin_ / "python", "-m", "pip", "install", "--quiet"]
     wheel, sdist = next(built.glob("*.whl")), next(built.glob("*.tar.gz"))
 
     _run([*install, f"{wheel}[demo]"], environment, tmp_path)
