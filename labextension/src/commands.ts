@@ -66,7 +66,8 @@ function allCommands(
     more: Partial<CommandRegistry.ICommandOptions> = {}
   ): CommandRegistry.ICommandOptions {
     return {
-      label,
+      // In a menu that is all about Claude its name is noise.
+      label: args => (args['menu'] ? label.replace(/ (to|from|with) Claude|Claude (?=Status)/, '') : label),
       caption: () => (loaded() || !python() ? caption : `${caption} ${NOT_LOADED}`),
       isEnabled,
       execute: async args => {
@@ -100,10 +101,10 @@ function allCommands(
       python,
       async link => {
         if (link.state !== null || (await load(link))) {
-          insertBelow(link.panel, null, promptFor(link.state?.current ?? 'main'));
+          const cell = insertBelow(link.panel, null, promptFor(link.state?.current ?? 'main'));
+          await cell?.ready;
+          cell?.editor?.setCursorPosition({ line: 1, column: 0 });
           link.panel.content.mode = 'edit';
-          const editor = link.panel.content.activeCell?.editor;
-          editor?.setCursorPosition({ line: 1, column: 0 });
         }
       },
       { icon: askIcon }
@@ -167,8 +168,7 @@ function allCommands(
       load
     ),
     [CommandIds.menu]: {
-      label: 'Claude',
-      caption: 'All that can be done with Claude',
+      caption: 'Claude: connect, stop, reset, …',
       icon: menuIcon,
       isEnabled: python,
       execute: () => {

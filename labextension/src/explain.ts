@@ -15,14 +15,19 @@ export const explain: JupyterFrontEndPlugin<void> = {
   activate: (app: JupyterFrontEnd, links: ILinks) => {
     links.each(link => {
       let offer: Offer | null = null;
+      const onClick = () => {
+        offer?.bar.dispose();
+        void app.commands.execute(CommandIds.explain);
+      };
       link.changed.connect(() => {
         const failed = link.state?.failed ?? null;
-        if (offer !== null && (offer.bar.isDisposed || offer.failed !== failed)) {
+        // One that was taken up is not made again for the same failure.
+        if (offer !== null && offer.failed !== failed) {
           offer.bar.dispose();
           offer = null;
         }
         if (offer === null && failed !== null) {
-          offer = offerBelow(link, failed, () => void app.commands.execute(CommandIds.explain));
+          offer = offerBelow(link, failed, onClick);
         }
       });
     });
