@@ -6,8 +6,6 @@ import re
 import threading
 from typing import TYPE_CHECKING
 
-import pytest
-
 from claude_magic.tape import Hold, Reply, ToolUse
 
 if TYPE_CHECKING:
@@ -82,7 +80,9 @@ def test_stopping_from_the_toolbar_works_while_the_cell_is_running(
     notebook.start(1)
     notebook.wait_for_text(1, "Once upon a time")
     status(notebook, "Claude: busy")
-    notebook.page.locator('[data-jp-item-name="claude-stop"] jp-button, [data-jp-item-name="claude-stop"] button').first.click()
+    notebook.page.locator(
+        '[data-jp-item-name="claude-stop"] jp-button, [data-jp-item-name="claude-stop"] button'
+    ).first.click()
     notebook.wait_for_text(1, "TurnInterruptedError")
     gate.set()
     status(notebook, "Claude: ready")
