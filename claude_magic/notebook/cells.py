@@ -11,6 +11,7 @@ from .answers import fenced
 from .front_end import FrontEnd
 from .renderers import words
 from .request import Target
+from .wire import WireCell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .kernel.history import CellHistory
+    from .link import Link
 
 #: So many proposals are remembered, the newest ones.
 REMEMBERED = 50
@@ -33,10 +35,13 @@ class ProposedCell:
         What it is.
     source
         Its text.
+    replaces
+        The front end's id of the cell that it would replace; None for a new one.
     """
 
     kind: Literal["code", "markdown"]
     source: str
+    replaces: str | None = None
 
 
 class Proposals:
@@ -48,11 +53,15 @@ class Proposals:
         The shell by whose front end they are inserted.
     history
         Knows what became of them.
+    link
+        Puts them into the notebook where the front end has our extension.
     """
 
-    def __init__(self, shell: InteractiveShell, history: CellHistory) -> None:
+    def __init__(self, shell: InteractiveShell, history: CellHistory, link: Link) -> None:
         self._shell = shell
         self._history = history
+        self._link = link
+        self._refused: list[ProposedCell] = []
         self._waiting: list[ProposedCell] = []
         self._made: list[ProposedCell] = []
         # The front end takes one text for a cell.
@@ -66,10 +75,13 @@ class Proposals:
     def insert(self, front_end: FrontEnd) -> None:
         """Put what is waiting below the cell that is running.
 
-        The front end takes one code cell, when the cell ends; the others are shown to be copied. A
-        batch takes none.
+        A front end with our extension takes all. Another one takes one code cell, when the cell
+        ends; the others are shown to be copied. A batch takes none.
         """
         cells, self._waiting = self._waiting, []
+        if cells and front_end is FrontEnd.NOTEBOOK and self._offered(cells):
+            self._placed = False
+            return
         first = None
         if front_end is not FrontEnd.BATCH and not self._placed:
             first = next((cell for cell in cells if cell.kind == "code"), None)
@@ -81,6 +93,16 @@ class Proposals:
             language = "python" if cell.kind == "code" else "markdown"
             text = f"Proposed {cell.kind} cell:\n\n{fenced(cell.source, language)}"
             display(words.text_bundle(text), raw=True)
+
+    def _offered(self, cells: Sequence[ProposedCell]) -> bool:
+        def settle(number: int, accepted: bool) -> None:  # noqa: FBT001 - as the front end tells it
+            if not accepted and 0 <= number < len(cells):
+                self._refused.append(cells[number])
+
+        offered = [
+            WireCell(kind=cell.kind, source=cell.source, replaces=cell.replaces) for cell in cells
+        ]
+        return self._link.offer(offered, settle)
 
     def drop(self) -> None:
         """Forget what is waiting, because the turn failed."""
@@ -115,7 +137,10 @@ class Proposals:
             if cell.kind == "markdown":
                 continue
             run = runs.get(cell.source.strip())
-            outcome = "not run" if run is None else run.error or run.status
+            if run is None:
+                outcome = "refused" if cell in self._refused else "not run"
+            else:
+                outcome = run.error or run.status
             where = f" (cell {run.cell_id})" if run is not None and run.cell_id else ""
             title = cell.source.strip().partition("\n")[0][:60]
             lines.append(f"proposed cell {number}, `{title}`: {outcome}{where}")

@@ -42,7 +42,7 @@ def prompt_matcher(
         parser = parser_of(magic[2])
         mention, option = _AT_NAME.search(before), _OPTION.search(before)
         if mention is not None and magic[2] == "claude":
-            return _matches(mention[1], _names(shell), "variable")
+            return _matches(mention[1], variable_names(shell), "variable")
         if option is not None and parser is not None and "\n" not in before:
             return _matches(option[1], _options(parser), "option")
         return _nothing()
@@ -56,9 +56,11 @@ def _before_cursor(context: CompletionContext) -> str:
     return "\n".join(lines)
 
 
-def _names(shell: InteractiveShell) -> list[str]:
-    hidden = shell.user_ns_hidden
-    return sorted(name for name in shell.user_ns if not name.startswith("_") and name not in hidden)
+def variable_names(shell: InteractiveShell) -> list[str]:
+    """Return the names that can stand behind an `@`, in order. Any thread may call."""
+    # A copy, because the user's code may be adding to it.
+    names, hidden = list(shell.user_ns), shell.user_ns_hidden
+    return sorted(name for name in names if not name.startswith("_") and name not in hidden)
 
 
 def _options(parser: ArgumentParser) -> list[str]:

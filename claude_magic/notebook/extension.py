@@ -34,6 +34,7 @@ def load(shell: InteractiveShell) -> None:
     shell.Completer.custom_matchers.append(magics.matcher)
     atexit.register(_close_at_exit, magics, os.getpid())
     magics.session.start_connecting()
+    magics.link.open(magics.sessions)
 
 
 def _close_at_exit(magics: ClaudeMagics, process_id: int) -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MAX_VARIABLES = 200
 MAX_CELLS = 20
 
+#: So many of the last cells can be replaced.
+MAX_REPLACED = 50
+
 #: So many pictures a tool gives back.
 MAX_PICTURES = 5
 
@@ -97,7 +100,8 @@ class KernelTools:
                 self.propose_cells,
                 "propose_cells",
                 "Propose cells for the user's notebook. They are put below the present cell in "
-                "their order when your answer is complete; the user runs them, or not.",
+                "their order when your answer is complete; the user runs them, or not. Give a cell "
+                "`replaces`, the number in [ ] of a cell that was run, to correct that one.",
                 {
                     "cells": {
                         "type": "array",
@@ -107,6 +111,7 @@ class KernelTools:
                             "properties": {
                                 "kind": {"enum": ["code", "markdown"]},
                                 "source": {"type": "string"},
+                                "replaces": {"type": "integer"},
                             },
                             "required": ["kind", "source"],
                         },
@@ -182,10 +187,16 @@ class KernelTools:
             tuple(Picture(each.media_type, each.data) for each in pictures),
         )
 
-    def propose_cells(self, cells: list[Mapping[str, str]]) -> ToolAnswer:
-        """Take cells that go below the present one."""
+    def propose_cells(self, cells: list[Mapping[str, Any]]) -> ToolAnswer:
+        """Take cells that go below the present one, or in the place of one that was run."""
+        ids = {run.number: run.cell_id for run in self._history.recent(MAX_REPLACED)}
         proposed = [
-            ProposedCell("markdown" if cell.get("kind") == "markdown" else "code", cell["source"])
+            ProposedCell(
+                "markdown" if cell.get("kind") == "markdown" else "code",
+                cell["source"],
+                # Of a number that there is not a new cell is made.
+                ids.get(cell.get("replaces")),
+            )
             for cell in cells
         ]
         self._proposals.propose(proposed)

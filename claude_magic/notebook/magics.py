@@ -45,6 +45,7 @@ from .kernel.runner import PythonRunner
 from .kernel_context import KernelContext
 from .kernel_tools import KernelTools
 from .lasting import LastingTurn, check_lasting
+from .link import Link
 from .manual import manual
 from .person import Person
 from .prompt import compose, readable
@@ -69,8 +70,11 @@ if TYPE_CHECKING:
 
 
 #: What `%claude_fix` asks, and what goes with it.
-FIX = "Why has my last cell failed? Tell me in a few sentences, then propose it corrected."
-FAILED = "The cell:\n\n{source}\n\nIts traceback:\n\n{error}"
+FIX = (
+    "Why has my last cell failed? Tell me in a few sentences, then propose it corrected, in its "
+    "place."
+)
+FAILED = "The cell [{number}]:\n\n{source}\n\nIts traceback:\n\n{error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class ClaudeMagics(Configuration, Magics):
         self._history = CellHistory(shell)
         self._history.start()
         self._runner = PythonRunner(shell)
+        #: What the JupyterLab extension hears and asks.
+        self.link = Link(shell, self._history, self.control)
         # What the kernel does for its sessions, by who decides in each of them, which the session
         # keeps; by the session itself where that is somebody else.
         self._sides: WeakKeyDictionary[Consent | ClaudeSession, Side] = WeakKeyDictionary()
@@ -202,7 +208,7 @@ class ClaudeMagics(Configuration, Magics):
         return side
 
     def _new_side(self) -> Side:
-        proposals = Proposals(self.shell, self._history)
+        proposals = Proposals(self.shell, self._history, self.link)
         return Side(proposals, KernelContext(self.shell, self._history, proposals))
 
     def _compose(self, request: Request, side: Side) -> Prompt:
@@ -327,6 +333,7 @@ class ClaudeMagics(Configuration, Magics):
 
     def close(self) -> None:
         """End the conversations, their panels and the demo; wait until nothing is left of them."""
+        self.link.close()
         self._history.stop()
         self._runner.close()
         self.sessions.close()
@@ -509,7 +516,9 @@ class ClaudeMagics(Configuration, Magics):
             if error is None or failed is None:
                 raise UsageError("No cell has failed since the extension was loaded.")
             told = FAILED.format(
-                source=fenced(mask(failed.source), "python"), error=fenced(mask(error), "")
+                number=failed.number,
+                source=fenced(mask(failed.source), "python"),
+                error=fenced(mask(error), ""),
             )
             self.ask(Request(FIX, attached=told))
 

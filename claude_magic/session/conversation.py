@@ -461,6 +461,11 @@ class Conversation:
             asking.deadline_s = self.options.deadline_s
             self.interrupt(asking.turn)
 
+    def stop(self) -> None:
+        """Stop the turn that is under way, or about to be; nothing to do where none is."""
+        if self._line.first is not None:
+            self.interrupt(self._line.first)
+
     def interrupt(self, turn: Turn) -> None:
         """Stop a turn wherever it is on its way: in the line, connecting, or under way."""
         if turn not in self._line or turn.answered:

@@ -94,6 +94,10 @@ class NamedSession:
         """Close the process in the background and keep the conversation."""
         self._session.start_disconnecting()
 
+    def stop(self) -> None:
+        """Stop the turn that is under way, if one is, in the background."""
+        self._session.stop()
+
     def reset(self, options: SessionOptions | None = None) -> ClaudeSession:
         """End the conversation in the background and put a new session in its place.
 

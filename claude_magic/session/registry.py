@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,9 @@ class SessionRegistry:
         self._caller = caller or _idle_caller
         # Held while a name is given or taken away.
         self._lock = threading.Lock()
-        self.main = NamedSession(self._make(self.options.but(name=MAIN)), self._make)
+        # Loop thread only.
+        self._listeners: list[Callable[[], object]] = []
+        self.main = self._named(self._make(self.options.but(name=MAIN)))
         self._others: dict[str, NamedSession] = {}
 
     def _make(self, options: SessionOptions, resume: Place | None = None) -> ClaudeSession:
@@ -298,6 +301,7 @@ class SessionRegistry:
         with self._lock:
             self._others.pop(name, None)
         named.session.start_closing()
+        loop_thread().call_soon(self._tell)
         return named
 
     def end_others(self) -> None:
@@ -348,8 +352,41 @@ class SessionRegistry:
         for named in everyone:
             named.close()
 
+    def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Call `listener` whenever a conversation begins, changes or ends, and once now.
+
+        Parameters
+        ----------
+        listener
+            Called on the loop thread. It must return at once and must not raise.
+
+        Returns
+        -------
+        Callable
+            Ends the subscription; calling it again is harmless.
+        """
+        loop = loop_thread()
+
+        def begin() -> None:
+            self._listeners.append(listener)
+            listener()
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        loop.call_soon(begin)
+        return lambda: loop.call_soon(end)
+
+    def _tell(self, _status: object = None) -> None:
+        for listener in list(self._listeners):
+            listener()
+
     def _named(self, session: ClaudeSession) -> NamedSession:
-        return NamedSession(session, self._make)
+        named = NamedSession(session, self._make)
+        # Soon, when it has its name; nobody may be called while the lock is held.
+        loop_thread().call_soon(named.subscribe, self._tell)
+        return named
 
     def _find_past(self, start: str) -> str:
         """Return the one id that begins so."""

@@ -352,6 +352,14 @@ class ClaudeSession:
         """Do as `close` does, on any event loop."""
         await asyncio.wrap_future(self.start_closing())
 
+    def stop(self) -> None:
+        """Stop the turn that is under way, if one is, in the background. Any thread.
+
+        What was answered until then stays in the conversation; whoever waits for the turn hears of
+        the interrupt.
+        """
+        loop_thread().call_soon(self._mine().stop)
+
     def start_disconnecting(self) -> Future[None]:
         """Disconnect in the background and return at once; the future tells when it is done.
 

@@ -79,6 +79,10 @@ class LabProcess:
         environment = sterile_environment(home)
         # The kernels find this checkout, whether or not it is installed.
         environment["PYTHONPATH"] = str(REPOSITORY)
+        # They find this checkout's extension, too, as it was built last.
+        (home / "share" / "labextensions").mkdir(parents=True)
+        (home / "share" / "labextensions" / "claude-magic").symlink_to(_built_extension())
+        environment["JUPYTER_PATH"] = str(home / "share")
         _turn_the_news_off(Path(environment["JUPYTER_CONFIG_DIR"]))
         self._log: deque[str] = deque(maxlen=200)
         self._address: tuple[str, str] | None = None
@@ -137,6 +141,13 @@ class LabProcess:
         self._reader.join()
         assert self._process.stderr is not None
         self._process.stderr.close()
+
+
+def _built_extension() -> Path:
+    built = REPOSITORY / "labextension" / "dist"
+    if not (built / "package.json").exists():
+        _missing("The JupyterLab extension of this checkout (`make labextension`)")
+    return built
 
 
 def _turn_the_news_off(config: Path) -> None:
