@@ -123,7 +123,7 @@ class ClaudeMagics(Configuration, Magics):
         self._history.start()
         self._runner = PythonRunner(shell)
         #: What the JupyterLab extension hears and asks.
-        self.link = Link(shell, self._history, self.control)
+        self.link = Link(shell, self._history, self.control, self._person)
         # What the kernel does for its sessions, by who decides in each of them, which the session
         # keeps; by the session itself where that is somebody else.
         self._sides: WeakKeyDictionary[Consent | ClaudeSession, Side] = WeakKeyDictionary()

@@ -1,5 +1,7 @@
+import { ask } from "./control.js";
+
 /**
- * The permission question's front end; `control.js` stands before it. Whatever comes from the
+ * The permission question's front end. Whatever comes from the
  * kernel is set as text, never as HTML. A button counts only when a person presses it: no script's
  * click, no key that is held down, nothing in the first moment, when a click was meant for what
  * stood here before.
