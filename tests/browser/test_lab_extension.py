@@ -27,6 +27,12 @@ def status(notebook: Notebook, text: str) -> Locator:
     return item
 
 
+def press(notebook: Notebook, name: str) -> None:
+    """Press a button of the notebook's toolbar."""
+    item = notebook.page.locator(f'.jp-NotebookPanel:visible [data-jp-item-name="{name}"]')
+    item.locator("jp-button, button").first.click()
+
+
 def choose(notebook: Notebook, label: str) -> None:
     """Choose an entry of the menu that is open."""
     notebook.page.locator(".jp-claude-menu .lm-Menu-item:not(.lm-mod-disabled)").filter(
@@ -58,7 +64,7 @@ def test_the_toolbar_inserts_a_prompt_cell_and_loads_the_magics_first(
     notebook = open_notebook(load.partition("\n%load_ext")[0], "")
     notebook.run(0)
     notebook.cell(1).click()
-    notebook.page.get_by_role("button", name="Claude", exact=True).first.click()
+    press(notebook, "claude-ask")
     notebook.cell(2).wait_for()
     assert notebook.cell(1).locator(".cm-content").inner_text() == "%load_ext claude_magic"
     status(notebook, "Claude: ready")
@@ -80,9 +86,7 @@ def test_stopping_from_the_toolbar_works_while_the_cell_is_running(
     notebook.start(1)
     notebook.wait_for_text(1, "Once upon a time")
     status(notebook, "Claude: busy")
-    notebook.page.locator(
-        '[data-jp-item-name="claude-stop"] jp-button, [data-jp-item-name="claude-stop"] button'
-    ).first.click()
+    press(notebook, "claude-stop")
     notebook.wait_for_text(1, "TurnInterruptedError")
     gate.set()
     status(notebook, "Claude: ready")
