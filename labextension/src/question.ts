@@ -16,15 +16,23 @@ export const question: JupyterFrontEndPlugin<void> = {
   }
 };
 
+/** The address of the question that was shown again last, by link: kernels are found twice. */
+const SHOWN = new WeakMap<Link, string>();
+
 /**
  * Show the open question of a kernel above its notebook, until it is answered. Its widget was in
  * the output of the running cell, which a page that is loaded anew does not get.
  */
 async function showAgain(link: Link): Promise<void> {
   const { panel, kernel, state } = link;
-  if (!state?.question || panel.content.node.querySelector('.claude-magic-question')) {
+  if (
+    !state?.question ||
+    state.question === SHOWN.get(link) ||
+    panel.content.node.querySelector('.claude-magic-question')
+  ) {
     return;
   }
+  SHOWN.set(link, state.question);
   const shown = await link.question().catch(() => null);
   if (shown === null || panel.isDisposed) {
     return;
@@ -48,6 +56,15 @@ class Again extends Widget {
     this._forget = questionView.render({
       model: { get: () => shown, widget_manager: { kernel } },
       el: this.node
+    });
+  }
+
+  /** The header gives its widgets no more than the height that they insist on. */
+  protected override onAfterAttach(): void {
+    requestAnimationFrame(() => {
+      const height = this.node.firstElementChild?.scrollHeight ?? 0;
+      this.node.style.minHeight = `${height + 24}px`;
+      this.parent?.fit();
     });
   }
 

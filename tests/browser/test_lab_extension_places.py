@@ -1,4 +1,4 @@
-"""The JupyterLab extension where things go otherwise: reloads, restarts, other kernels and places."""
+"""The JupyterLab extension where things go otherwise: reloads, restarts, other kernels."""
 
 from __future__ import annotations
 
