@@ -48,6 +48,17 @@ import time, pathlib
 while not pathlib.Path('{0}').exists():
     time.sleep(0.05)"""
 
+#: Makes a kernel in whose environment the package is not installed.
+MISSING = """\
+import sys
+
+class Missing:
+    def find_spec(self, name, *_):
+        if name == "claude_magic":
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Missing())"""
+
 
 def test_a_click_shows_within_a_moment_while_a_cell_is_running(
     open_notebook: OpenNotebook, scripted: Callable[..., str], lab: Lab
@@ -122,7 +133,7 @@ def test_each_notebook_has_its_own_kernel_and_its_own_state(
 
 
 def test_where_the_package_is_missing_in_the_kernel_it_is_said(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook("import sys\nsys.modules['claude_magic'] = None", "")
+    notebook = open_notebook(MISSING, "")
     notebook.run(0)
     item = status(notebook, "Claude: not loaded")
     notebook.cell(1).click()
