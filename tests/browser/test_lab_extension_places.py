@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from claude_magic.tape import Hold, Reply
 
+from .conftest import SCREENSHOTS
 from .test_lab_extension import press, status
 
 if TYPE_CHECKING:
@@ -46,6 +47,17 @@ WAIT = """\
 import time, pathlib
 while not pathlib.Path('{0}').exists():
     time.sleep(0.05)"""
+
+#: Makes a kernel in whose environment the package is not installed.
+MISSING = """\
+import sys
+
+class Missing:
+    def find_spec(self, name, *_):
+        if name == "claude_magic":
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Missing())"""
 
 
 def test_a_click_shows_within_a_moment_while_a_cell_is_running(
@@ -94,7 +106,8 @@ def test_a_restarted_kernel_has_nothing_loaded_and_is_heard_again(
     notebook.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
     status(notebook, "Claude: not loaded")
     notebook.wait_until_idle()
-    notebook.run(0)
+    # Its number is the same as before, so there is no seeing when it has run.
+    notebook.start(0)
     status(notebook, "Claude: ready")
 
 
@@ -120,7 +133,7 @@ def test_each_notebook_has_its_own_kernel_and_its_own_state(
 
 
 def test_where_the_package_is_missing_in_the_kernel_it_is_said(open_notebook: OpenNotebook) -> None:
-    notebook = open_notebook("import sys\nsys.modules['claude_magic'] = None", "")
+    notebook = open_notebook(MISSING, "")
     notebook.run(0)
     item = status(notebook, "Claude: not loaded")
     notebook.cell(1).click()
@@ -176,6 +189,6 @@ def test_in_notebook_7_the_buttons_work_too(
     page.locator(".jp-Cell-outputArea").get_by_text("Because.").wait_for()
     button("claude-menu")
     page.locator(".jp-claude-menu").get_by_text("Disconnect").wait_for()
-    notebook.screenshot("notebook-7", page.locator("body"))
+    page.screenshot(path=SCREENSHOTS / "notebook-7.png")
     page.keyboard.press("Escape")
     context.close()
