@@ -5,9 +5,10 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.session import Picture, ServedTool, ToolAnswer, ToolDefinition
+from claude_magic.session import Picture, ServedTool, ToolAnswer, ToolDefinition, well_formed
 
 from .cells import ProposedCell
+from .kernel.kinds import lineage
 from .kernel.masking import mask
 from .kernel.views import summary, view
 
@@ -185,7 +186,10 @@ class KernelTools:
     def propose_cells(self, cells: list[Mapping[str, str]]) -> ToolAnswer:
         """Take cells that go below the present one."""
         proposed = [
-            ProposedCell("markdown" if cell.get("kind") == "markdown" else "code", cell["source"])
+            ProposedCell(
+                "markdown" if cell.get("kind") == "markdown" else "code",
+                well_formed(cell["source"]),
+            )
             for cell in cells
         ]
         self._proposals.propose(proposed)
@@ -204,12 +208,15 @@ class KernelTools:
 
 
 def user_variables(shell: InteractiveShell) -> dict[str, Any]:
-    """Return the variables that the user made, the newest last."""
+    """Return the variables that the user made, the newest last. No object is asked anything."""
     hidden = shell.user_ns_hidden
     return {
         name: value
-        for name, value in shell.user_ns.items()
-        if not name.startswith("_") and name not in hidden and not isinstance(value, ModuleType)
+        for name, value in list(shell.user_ns.items())
+        if type(name) is str
+        and not name.startswith("_")
+        and name not in hidden
+        and ModuleType not in lineage(value)
     }
 
 
