@@ -39,6 +39,7 @@ from claude_magic.session.observations import (
     TokensSpent,
 )
 from claude_magic.session.tools import own_name
+from claude_magic.session.well_formed import well_formed
 
 from .failures import error_of
 from .request import STRUCTURED_OUTPUT
@@ -180,10 +181,10 @@ class Translator:
         match delta.get("type"):
             case "text_delta":
                 block = self._blocks[index]
-                block.heard += delta["text"]
+                block.heard += well_formed(delta["text"])
                 yield from block.show(complete=False)
             case "thinking_delta" if delta["thinking"]:
-                yield ThinkingDelta(delta["thinking"])
+                yield ThinkingDelta(well_formed(delta["thinking"]))
             case "input_json_delta" if index in self._open_calls:
                 yield ToolCallDelta(*self._open_calls[index], delta["partial_json"])
 
@@ -223,12 +224,12 @@ class Translator:
                     block = self._blocks.pop(self._index, None)
                     if block is None:
                         block = self._open()
-                    block.heard = content.text
+                    block.heard = well_formed(content.text)
                     yield from block.show(complete=True)
                 case ToolUseBlock():
                     yield from self._tool_use(content)
                 case ThinkingBlock():
-                    yield ThinkingFinished(content.thinking, content.signature)
+                    yield ThinkingFinished(well_formed(content.thinking), content.signature)
 
     def _tool_use(self, block: ToolUseBlock) -> Iterator[Observation]:
         name = own_name(block.name)
@@ -245,7 +246,7 @@ class Translator:
             return
         for block in message.content:
             if isinstance(block, ToolResultBlock) and block.tool_use_id in self._tools:
-                text = _text_of(block.content)
+                text = well_formed(_text_of(block.content))
                 yield ToolFinished(
                     block.tool_use_id,
                     self._tools.pop(block.tool_use_id),
