@@ -47,6 +47,7 @@ from .kernel_tools import KernelTools
 from .lasting import LastingTurn, check_lasting
 from .link import Link
 from .manual import manual
+from .person import Person
 from .prompt import compose, readable
 from .pump import pump
 from .renderers import ConsoleRenderer, FinalRenderer, LiveRenderer
@@ -117,6 +118,7 @@ class ClaudeMagics(Configuration, Magics):
         self._desk = Desk()
         #: What the front end asks of this kernel while a cell is running.
         self.control = ControlChannel(getattr(shell, "kernel", None))
+        self._person = Person(self.control)
         self._history = CellHistory(shell)
         self._history.start()
         self._runner = PythonRunner(shell)
@@ -297,7 +299,7 @@ class ClaudeMagics(Configuration, Magics):
 
     def _caller(self, options: SessionOptions) -> Caller:
         """Return what the kernel does for a session of its own."""
-        consent = Consent(options, self._desk)
+        consent = Consent(options, self._desk, self._person)
         side = self._sides[consent] = self._new_side()
         tools = KernelTools(self.shell, self._desk, self._history, self._runner, side.proposals)
         return Caller(consent, consent.needed, tools.toolbox)

@@ -7,35 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from claude_magic.errors import UsageError
-from claude_magic.widgets.control import REPLY, REQUEST, ControlChannel
+from claude_magic.widgets.control import REQUEST, ControlChannel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-class Wire:
-    """The edge: what ipykernel hands over and takes."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[Any, ...]] = []
-        self.control_handlers: dict[str, Any] = {"shutdown_request": print}
-        self.session = self
-
-    def send(self, *message: Any) -> None:
-        self.sent.append(message)
-
-    def request(self, **content: Any) -> Mapping[str, Any]:
-        parent = {"content": content}
-        self.control_handlers[REQUEST]("stream", b"front end", parent)
-        stream, kind, reply, to, ident = self.sent.pop()
-        assert (stream, kind, to, ident) == ("stream", REPLY, parent, b"front end")
-        assert isinstance(reply, dict)
-        return reply
-
-
-@pytest.fixture
-def wire() -> Wire:
-    return Wire()
+    from .conftest import Wire
 
 
 def test_a_request_is_answered_by_whoever_opened_its_address(wire: Wire) -> None:
