@@ -54,7 +54,7 @@ from .renderers import ConsoleRenderer, FinalRenderer, LiveRenderer
 from .reply import Reply
 from .request import Request, option_changes
 from .table import past_table, sessions_table
-from .turn_options import TurnOptions
+from .turn_options import options_for_turn
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -135,7 +135,6 @@ class ClaudeMagics(Configuration, Magics):
         )
         #: Completes names and options in prompts.
         self.matcher = prompt_matcher(shell, self._parser_of)
-        self._turn_options = TurnOptions()
         self._lasting: dict[str, list[LastingTurn]] = {}
         self._demo: Demo | None = None
         self._panels: dict[str, StatusPanel] = {}
@@ -176,8 +175,8 @@ class ClaudeMagics(Configuration, Magics):
         front, side = front_end(self.shell), self._side(session)
         renderer = self._renderer(session)
         prompt = self._compose(request, side)
-        options = self._turn_options.of(session, self._changes(request, session))
-        mode = (options or session.options).permission_mode
+        options = options_for_turn(session, self._changes(request, session))
+        mode = (options or session.chosen).permission_mode
         terms = Terms(mode, request.rules, front, renderer, session)
         try:
             finished = pump(
@@ -223,7 +222,7 @@ class ClaudeMagics(Configuration, Magics):
     def _changes(self, request: Request, session: ClaudeSession) -> dict[str, Any]:
         changes = dict(request.changes)
         if request.max_cost_usd is not None:
-            budget_usd = self._turn_options.own(session).budget_usd
+            budget_usd = session.chosen.budget_usd
             limit_usd = session.status.cost_usd + request.max_cost_usd
             changes["budget_usd"] = limit_usd if budget_usd is None else min(limit_usd, budget_usd)
         return changes
@@ -280,10 +279,10 @@ class ClaudeMagics(Configuration, Magics):
         if request.target is not None:
             raise UsageError("--bg goes without --cell and --here: by then another cell may run.")
         session, side = named.session, self._side(named.session)
-        options = self._turn_options.of(session, self._changes(request, session))
+        options = options_for_turn(session, self._changes(request, session))
         turn = session.send(self._compose(request, side), options=options)
         # The cell ends, and with it whoever could be asked.
-        mode = (options or session.options).permission_mode
+        mode = (options or session.chosen).permission_mode
         _agree(session, turn, Terms(mode, request.rules))
         if request.context:
             side.context.remember()
@@ -302,7 +301,7 @@ class ClaudeMagics(Configuration, Magics):
         consent = Consent(options, self._desk, self._person)
         side = self._sides[consent] = self._new_side()
         tools = KernelTools(self.shell, self._desk, self._history, self._runner, side.proposals)
-        return Caller(consent, consent.needed, tools.toolbox)
+        return Caller(consent, consent.needed, tools.toolbox, consent.revoke)
 
     def _check_possible(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -449,9 +448,7 @@ class ClaudeMagics(Configuration, Magics):
         """Return the conversation that a prompt is for."""
         name = options.session or MAIN
         if options.fork is not None:
-            # It begins with the conversation's own options, not with those of one turn.
-            own = self._turn_options.own(self.sessions.find(name).session)
-            return self.sessions.fork(options.fork, name, own)
+            return self.sessions.fork(options.fork, name)
         return self.sessions.get(name)
 
     @magic_arguments()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .events import Usage
+    from .options import Effort, PermissionMode
 
 
 class SessionState(Enum):
@@ -124,6 +125,21 @@ class SessionStatus:
         When its last turn ended, by `time.time()`; None before the first.
     granted
         What a person has allowed for the rest of the session, as rules.
+    context_tokens
+        Tokens of the prompt that the model read last, which is the whole conversation with what
+        goes before it; 0 before the first.
+    window_tokens
+        How many tokens that model can read; None where Claude Code does not tell.
+    models
+        The models that Claude Code offers, by name; empty before it was first started.
+    chosen_model
+        The model that the next turn asks for; None for Claude Code's own choice.
+    effort
+        How hard the model thinks in the next turn; None for its default.
+    permission_mode
+        Claude Code's permission mode in the next turn.
+    restarts
+        Whether the next turn takes another process, because it has other options than this one.
     """
 
     state: SessionState
@@ -139,6 +155,13 @@ class SessionStatus:
     name: str | None = None
     used_s: float | None = None
     granted: tuple[str, ...] = ()
+    context_tokens: int = 0
+    window_tokens: int | None = None
+    models: tuple[str, ...] = ()
+    chosen_model: str | None = None
+    effort: Effort | None = None
+    permission_mode: PermissionMode = "default"
+    restarts: bool = False
 
     @property
     def paid_usd(self) -> float:
