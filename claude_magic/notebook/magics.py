@@ -137,7 +137,7 @@ class ClaudeMagics(Configuration, Magics):
         self.matcher = prompt_matcher(shell, self._parser_of)
         self._lasting: dict[str, list[LastingTurn]] = {}
         self._demo: Demo | None = None
-        self._panels: dict[str, StatusPanel] = {}
+        self._panel: StatusPanel | None = None
         # What --last has found, by name.
         self._lasts: dict[str, str] = {}
         self.observe(self._configured, list(FIELDS))
@@ -336,8 +336,8 @@ class ClaudeMagics(Configuration, Magics):
         self._history.stop()
         self._runner.close()
         self.sessions.close()
-        for name in list(self._panels):
-            self._close_panel(name)
+        if self._panel is not None:
+            self._panel.close()
         self.control.close()
         self._end_demo()
 
@@ -700,7 +700,6 @@ class ClaudeMagics(Configuration, Magics):
 
     def _end(self, name: str) -> None:
         self.sessions.end(name).close()
-        self._close_panel(name)
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -724,27 +723,24 @@ class ClaudeMagics(Configuration, Magics):
     @argument("name", nargs="?", default=MAIN, metavar="NAME", help="the conversation")
     @line_magic
     def claude_status(self, line: str) -> None:
-        """Show how the session stands: as a live panel with buttons, or as text in a terminal."""
+        """Show how sessions stand: as a live panel with buttons, or as text in a terminal."""
         with brief_failures():
-            named = self.sessions.find(parse_options(self.claude_status, line).name)
+            name = parse_options(self.claude_status, line).name
+            named = self.sessions.find(name)
             if front_end(self.shell) is FrontEnd.NOTEBOOK:
-                display(self._status_panel(named))
+                panel = self._status_panel()
+                panel.look_at(name)
+                display(panel)
             else:
                 self._say_status(named)
 
-    def _status_panel(self, named: NamedSession) -> StatusPanel:
-        """Return the one panel of a conversation; any number of outputs may show it."""
-        name = named.status.name or MAIN
-        if name not in self._panels or self._panels[name].comm is None:
+    def _status_panel(self) -> StatusPanel:
+        """Return the one panel of this kernel; any number of outputs may show it."""
+        if self._panel is None or self._panel.comm is None:
             from claude_magic.widgets import StatusPanel  # noqa: PLC0415 - loads anywidget
 
-            self._panels[name] = StatusPanel(named)
-        return self._panels[name]
-
-    def _close_panel(self, name: str) -> None:
-        panel = self._panels.pop(name, None)
-        if panel is not None:
-            panel.close()
+            self._panel = StatusPanel(self.sessions, self.control)
+        return self._panel
 
     def _say_status(self, named: NamedSession) -> None:
         from claude_magic.widgets import status_text  # noqa: PLC0415

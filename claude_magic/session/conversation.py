@@ -122,6 +122,8 @@ class Conversation:
             label=options.label or os.environ.get("CLAUDE_MAGIC_LABEL") or None,
             tools=options.tools,
             cwd=str(options.cwd) if options.cwd is not None else None,
+            extra_directories=tuple(map(str, options.extra_directories)),
+            allowed_tools=options.allowed_tools,
             name=options.name,
             chosen_model=options.model,
             effort=options.effort,
@@ -191,8 +193,16 @@ class Conversation:
     def _adopt(self, options: SessionOptions) -> None:
         self.options = options
         self._continuity.options = options
-        status = replace(self.status, tools=options.tools, name=options.name)
-        self._tell(replace(status, model=options.model or status.model))
+        self._tell(
+            replace(
+                self.status,
+                tools=options.tools,
+                extra_directories=tuple(map(str, options.extra_directories)),
+                allowed_tools=options.allowed_tools,
+                name=options.name,
+                model=options.model or self.status.model,
+            ),
+        )
 
     def _look_for_room(self) -> None:
         if self._pool is not None:

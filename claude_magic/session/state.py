@@ -113,6 +113,10 @@ class SessionStatus:
         The tools that Claude has.
     cwd
         The directory that it works in; None for that of the process.
+    extra_directories
+        Other directories that it may look into.
+    allowed_tools
+        Tools, or rules, that run without anybody being asked.
     turns
         Prompts answered so far.
     usage
@@ -150,6 +154,8 @@ class SessionStatus:
     label: str | None = None
     tools: tuple[str, ...] = ()
     cwd: str | None = None
+    extra_directories: tuple[str, ...] = ()
+    allowed_tools: tuple[str, ...] = ()
     turns: int = 0
     cost_usd: float = 0.0
     name: str | None = None
