@@ -36,6 +36,12 @@ const GONE = {
   actions: [],
 };
 
+/**
+ * Without this, JupyterLab takes keys for its own: Enter on a button edits the cell, and the "i" of
+ * a model's name interrupts the kernel. It looks at what has the focus before what is around it.
+ */
+const QUIET = { "data-lm-suppress-shortcuts": "true" };
+
 const number = (value) => value.toLocaleString("en-US");
 let panels = 0;
 
@@ -217,12 +223,11 @@ function render({ model, el }) {
   const id = (name) => `claude-magic-status-${panels}-${name}`;
   const card = element("section", "claude-magic-status", "", {
     "aria-label": "Claude Code sessions",
-    // Without this, JupyterLab takes Enter on a button as "edit the cell".
-    "data-lm-suppress-shortcuts": "true",
+    ...QUIET,
   });
   const labelled = (name, label, className) => {
     const field = element("span", `cm-field ${className}`);
-    const select = element("select", "cm-select", "", { id: id(name) });
+    const select = element("select", "cm-select", "", { id: id(name), ...QUIET });
     field.append(element("label", "", label, { for: id(name) }), select);
     return [field, select];
   };
@@ -255,13 +260,13 @@ function render({ model, el }) {
   const grants = element("ul", "cm-grants", "", { "aria-label": "Allowed in this session" });
   rights.append(element("span", "cm-label", "May use "), tools, grants);
 
-  const row = element("div", "cm-buttons", "", { role: "group", "aria-label": "Session" });
+  const row = element("div", "cm-buttons", "", { role: "group", "aria-label": "Actions" });
   const hint = element("span", "cm-unseen", "", { role: "status" });
   const way = element("div", "cm-note cm-way", "", { role: "status" });
   const error = element("div", "cm-error", "", { role: "alert" });
   const buttons = new Map();
   for (const [action, label, title] of BUTTONS) {
-    const button = element("button", `cm-button cm-${action}`, label, { type: "button", title });
+    const button = element("button", `cm-button cm-${action}`, label, { type: "button", title, ...QUIET });
     buttons.set(action, button);
     row.append(button);
   }
@@ -351,6 +356,7 @@ function render({ model, el }) {
             type: "button",
             "aria-label": `Revoke ${rule}`,
             title: "Ask for it again from now on",
+            ...QUIET,
           });
           button.addEventListener("click", (event) => {
             if (event.isTrusted && able(button)) {
