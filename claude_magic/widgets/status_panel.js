@@ -79,7 +79,7 @@ function facts(session) {
     return [];
   }
   const rows = [];
-  if (session.model) {
+  if (session.model && session.turns) {
     rows.push(["Answered by", session.model]);
   }
   rows.push(["Turns", number(session.turns)]);
@@ -446,6 +446,8 @@ function render({ model, el }) {
   model.on("change:shown", follow);
   // ipywidgets tells of it after the first rendering only where a restart ends the comm.
   model.on("comm_live_update", leave);
+  say(way, "");
+  say(error, "");
   show();
   reach().catch((failure) => !over && say(error, failure.message));
   const forget = whenSeen(card, () => send !== null && !gone && request({ do: "look" }));
