@@ -242,7 +242,7 @@ def test_a_press_shows_its_effect_at_once_while_a_cell_is_running(
     assert notebook.cell(2).locator(".jp-InputPrompt").inner_text() == "[*]:"
     end.touch()
     took_ms = notebook.page.evaluate("window.took")
-    assert len(took_ms) == 20  # noqa: PLR2004
+    assert len(took_ms) == 20
     median_ms = statistics.median(took_ms)
     print(f"shown after: median {median_ms:.0f} ms, most {max(took_ms):.0f} ms")  # noqa: T201
     assert median_ms <= MEDIAN_MS
@@ -334,7 +334,7 @@ def test_a_restarted_kernel_leaves_no_panel_that_looks_alive(open_notebook: Open
     in_state(notebook, 1, "ready")
     notebook.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
     panel = in_state(notebook, 1, "gone")
-    assert panel.get_by_role("button", disabled=True).count() == 5  # noqa: PLR2004
+    assert panel.get_by_role("button", disabled=True).count() == 5
     assert panel.get_by_role("combobox").count() == 0
 
 
@@ -444,7 +444,7 @@ def test_where_only_the_comm_is_left_the_buttons_wait_for_it_and_say_so(
     notebook.start(1)
     panel = in_state(notebook, 1, "new")
     panel.get_by_text("reaches the kernel only between cells").wait_for()
-    assert panel.get_by_role("button", disabled=True).count() == 5  # noqa: PLR2004
+    assert panel.get_by_role("button", disabled=True).count() == 5
     end.touch()
     button(panel, "Reset")
     panel.get_by_text("reaches the kernel only between cells").wait_for(state="hidden")
@@ -525,7 +525,7 @@ def test_looks_and_can_be_read(open_notebook: OpenNotebook, scripted: Script, th
         for shown in (panel, lost):
             least, where = shown.evaluate(CONTRAST)
             print(f"least contrast, {theme}: {least:.1f} in {json.dumps(where)}")  # noqa: T201
-            assert least >= 4.5, where  # noqa: PLR2004
+            assert least >= 4.5, where
     finally:
         gate.set()
         notebook.command("apputils:change-theme", theme="JupyterLab Light")

@@ -301,7 +301,7 @@ def test_a_real_conversation_is_followed_chosen_for_and_forked(connected: Any, w
         press(panel, wire, "choose", field="model", value="haiku")
         wait_until_shown(panel, lambda view: view["restarts"])
         sessions.main.session.ask("b")
-        view = wait_until_shown(panel, lambda view: view["turns"] == 2)  # noqa: PLR2004
+        view = wait_until_shown(panel, lambda view: view["turns"] == 2)
         assert "haiku" in view["model"]
         assert "haiku" in connected.requests[-1].model
         assert view["restarts"] is False
