@@ -4,8 +4,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
+# What an installation is made of besides Python, which an editable one does not follow.
+BUILT  := pyproject.toml labextension/package-lock.json $(shell find labextension/src -type f)
+# With the Node that the tests install, whether or not the machine has one.
+NPM     = PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix labextension
+
 .DEFAULT_GOAL := help
-.PHONY: help demo lab notebooks pictures docs bench test faults test-pythons test-floors lint clean
+.PHONY: help demo lab labextension notebooks pictures docs bench test faults test-pythons test-floors lint clean
 
 help:  ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -20,10 +25,13 @@ else
 	$(BIN)/claude-magic demo --lab
 endif
 
+labextension: $(VENV)/.demo  ## build the JupyterLab extension and install it, where it has changed
+
 notebooks: $(VENV)/.demo  ## run all notebooks on the offline demo and store their outputs
 	$(BIN)/claude-magic demo --save notebooks/*.ipynb
 
 test: $(VENV)/.test lint  ## install what the tests need and run all of them
+	$(NPM) test
 	tests/install-chromium
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
 
@@ -59,15 +67,16 @@ pictures: $(VENV)/.test  ## take the README's picture anew
 docs: $(VENV)/.test  ## write the generated tables of the documentation anew
 	$(BIN)/cog -r docs/*.md
 
-lint: $(VENV)/.test  ## check style, types, the direction of imports and generated tables
+lint: $(VENV)/.node  ## check style, types, the direction of imports and generated tables
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cog --check docs/*.md
+	$(NPM) run lint
 
 clean:  ## remove what these commands made
-	rm -rf $(VENV) .venv-* output build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-* output build dist labextension/dist labextension/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
@@ -76,12 +85,16 @@ $(BIN)/python:
 	  echo "$(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv"; \
 	  rm -rf $(VENV); exit 1; }
 
-$(VENV)/.demo: pyproject.toml | $(BIN)/python
+$(VENV)/.demo: $(BUILT) | $(BIN)/python
 	@echo "Installing into $(VENV); this takes about a minute …"
 	@$(BIN)/python -m pip install --quiet --editable '.[demo]'
 	@touch $@
 
-$(VENV)/.test: pyproject.toml | $(BIN)/python
+$(VENV)/.test: $(BUILT) | $(BIN)/python
 	@echo "Installing what the tests need into $(VENV); this takes about a minute …"
 	@$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.node: labextension/package-lock.json $(VENV)/.test
+	@$(NPM) ci --include=dev
+	@touch $@

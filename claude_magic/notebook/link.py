@@ -45,8 +45,14 @@ _logger = logging.getLogger(__name__)
 #: Measured: 0.05 while the page is busy.
 TAKE_TIMEOUT_S = 2.0
 
+#: So many of the last cells are looked through for one that was run again.
+MAX_RUNS = 50
+
 #: So many proposals can still be decided on.
 MAX_OFFERS = 50
+
+
+_MOMENTS = ("pre_run_cell", "post_run_cell")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class _Offer:
 
 
 class Link:
-    """This kernel's side of the JupyterLab extension.
+    """The kernel's side of the JupyterLab extension.
 
     Tells each change by a comm and nothing while nothing changes; answers what is asked on the
     control channel, where requests are heard while a cell is running. Where there is no kernel, or
@@ -114,11 +120,12 @@ class Link:
         from comm import create_comm  # noqa: PLC0415 - ipykernel's, so only in a kernel
 
         self._comm = create_comm(target_name=TARGET)
-        self._shell.events.register("post_run_cell", self._note_failure)
+        self._comm.on_close(self._keep_comm)
+        for moment in _MOMENTS:
+            self._shell.events.register(moment, self._note_failure)
         self._ends = [
             self._control.open(ADDRESS, self._answer),
             sessions.subscribe(self._tell_state),
-            lambda: self._shell.events.unregister("post_run_cell", self._note_failure),
         ]
 
     def close(self) -> None:
@@ -126,11 +133,23 @@ class Link:
         ends, self._ends = self._ends, []
         for end in ends:
             end()
+        if ends:
+            for moment in _MOMENTS:
+                self._shell.events.unregister(moment, self._note_failure)
         with self._telling:
             comm, self._comm = self._comm, None
             if comm is not None:
                 with suppress(Exception):  # a kernel that shuts down has closed its sockets
                     comm.close()
+                    _comms().pop(comm.comm_id, None)
+
+    def _keep_comm(self, _message: object) -> None:
+        """Stay in the kernel's list of comms, where a page that is loaded later looks for us.
+
+        A front end without our extension closes a comm that it does not know.
+        """
+        if self._comm is not None:
+            _comms()[self._comm.comm_id] = self._comm
 
     def offer(self, cells: Sequence[WireCell], on_settled: Callable[[int, bool], object]) -> bool:
         """Have the front end put cells below the one that is running. Main thread only.
@@ -168,18 +187,17 @@ class Link:
         told = (request.get("metadata") or {}).get("cellId")
         return str(told) if told is not None else None
 
-    def _note_failure(self, _result: object = None) -> None:
+    def _note_failure(self, _told: object = None) -> None:
+        """Note which cell failed last, until it is run again."""
         failure = self._history.last_failure()
-        runs = self._history.recent(MAX_OFFERS)
-        if failure is None or any(
-            run.cell_id == failure.cell_id
-            and run.status == "ok"
-            and run.started_s > failure.started_s
-            for run in runs
-        ):
-            self._failed = None
-        else:
-            self._failed = failure.cell_id
+        self._failed = failure.cell_id if failure is not None else None
+        for run in self._history.recent(MAX_RUNS):
+            if (
+                failure is not None
+                and run.cell_id == failure.cell_id
+                and run.started_s > failure.started_s
+            ):
+                self._failed = None
         self._tell_state()
 
     # -- telling, on any thread ----------------------------------------------------------------
@@ -287,6 +305,13 @@ class Link:
             if offer.proposal == request.get("proposal"):
                 return offer
         raise UsageError("There are no such cells.")
+
+
+def _comms() -> dict[str, Any]:
+    """Return the kernel's open comms by id."""
+    from comm import get_comm_manager  # noqa: PLC0415 - as in `open`
+
+    return cast("dict[str, Any]", get_comm_manager().comms)
 
 
 def _view(name: str, status: SessionStatus) -> SessionView:

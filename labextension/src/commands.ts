@@ -185,17 +185,18 @@ function allCommands(
   };
 }
 
-/** Load claude_magic into a kernel; returns whether it is there. */
+/** Load claude_magic into a kernel; returns whether it is there. JupyterLab cuts long messages. */
 async function load(link: Link): Promise<boolean> {
-  const ran = await runBelow(link.panel, null, LOAD);
-  if (!ran) {
+  const failure = await runBelow(link.panel, null, LOAD);
+  if (failure !== null) {
     Notification.error(
-      'claude_magic was not loaded: the cell tells why. Where it is not installed, it is missing ' +
-        "in the kernel's environment, which need not be JupyterLab's; install it there: " +
-        '%pip install claude-magic'
+      failure === 'ModuleNotFoundError'
+        ? "claude-magic is missing in the kernel's environment, which need not be JupyterLab's. " +
+            'There: %pip install claude-magic'
+        : 'claude_magic was not loaded into this kernel; the cell tells why.'
     );
   }
-  return ran;
+  return failure === null;
 }
 
 async function confirmed(turns: number): Promise<boolean> {

@@ -20,22 +20,22 @@ export function insertBelow(panel: NotebookPanel, cell: Cell | null, source: str
   return notebook.activeCell;
 }
 
-/** Insert a cell and run it; returns whether it succeeded. */
+/** Insert a cell and run it; returns the type of the exception that it fails with, or null. */
 export async function runBelow(
   panel: NotebookPanel,
   cell: Cell | null,
   source: string
-): Promise<boolean> {
+): Promise<string | null> {
   const inserted = insertBelow(panel, cell, source);
   if (inserted === null) {
-    return false;
+    return 'NoCell';
   }
   const ran = await NotebookActions.runCells(panel.content, [inserted], panel.sessionContext);
-  return ran && errorName(inserted) === null;
+  return errorName(inserted) ?? (ran ? null : 'NotRun');
 }
 
 /** Return the type of the exception that a cell has failed with; null where it has not. */
-export function errorName(cell: Cell): string | null {
+function errorName(cell: Cell): string | null {
   if (cell.model.type !== 'code') {
     return null;
   }

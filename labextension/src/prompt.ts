@@ -1,5 +1,5 @@
 const PROMPT = /^\s*%%claude(_context)?(\s|$)/;
-const MENTION = /(^|[^\w@.])@(\w*)$/;
+const MENTION = /(^|[^\p{L}\p{N}_@.])@([\p{L}\p{N}_]*)$/u;
 
 /** Tell whether a cell's text is prose for Claude and not code. */
 export function isPrompt(source: string): boolean {

@@ -48,11 +48,11 @@ function control(
   };
   message.header.msg_type = msgType as 'debug_request';
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error('The kernel does not answer.')),
-      TIMEOUT_MS
-    );
     const future = kernel.sendControlMessage(message as KernelMessage.IDebugRequestMsg, true);
+    const timer = setTimeout(() => {
+      future.dispose();
+      reject(new Error('The kernel does not answer.'));
+    }, TIMEOUT_MS);
     future.onReply = reply => {
       clearTimeout(timer);
       resolve(reply.content as unknown as Record<string, unknown>);

@@ -6,21 +6,8 @@ import { Widget } from '@lumino/widgets';
 import type { Link } from './link';
 import { ILinks } from './links';
 import { openMenu } from './menu';
+import { statusText } from './status_text';
 import { VERSION } from './wire';
-
-/** What the status bar says of a kernel: a word, and more where the pointer rests. */
-export function statusText(link: Pick<Link, 'session' | 'version'>): [string, string] {
-  const view = link.session;
-  if (view === null) {
-    return ['not loaded', 'claude_magic is not loaded in this kernel. Click to load it.'];
-  }
-  const name = view.name === 'main' ? '' : ` · ${view.name}`;
-  const lines = [view.reason || view.sentence, view.label, view.model];
-  if (link.version !== VERSION) {
-    lines.push(`The kernel has claude-magic ${link.version}, JupyterLab ${VERSION}.`);
-  }
-  return [view.state + name, lines.filter(Boolean).join('\n')];
-}
 
 class StatusItem extends Widget {
   constructor(private _onClick: () => void) {

@@ -17,8 +17,8 @@ export const versions: JupyterFrontEndPlugin<void> = {
         if (version !== null && version !== VERSION && !said.has(version)) {
           said.add(version);
           Notification.warning(
-            `A kernel has claude-magic ${version}, JupyterLab has ${VERSION}: some of its buttons ` +
-              'may not work. Install the same version in both environments.',
+            `A kernel has claude-magic ${version}, JupyterLab ${VERSION}: install the same version ` +
+              'in both environments, or some buttons may fail.',
             { autoClose: false }
           );
         }

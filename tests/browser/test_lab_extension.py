@@ -29,6 +29,12 @@ def status(notebook: Notebook, text: str) -> Locator:
     return item
 
 
+def press(notebook: Notebook, name: str) -> None:
+    """Press a button of the notebook's toolbar."""
+    item = notebook.page.locator(f'.jp-NotebookPanel:visible [data-jp-item-name="{name}"]')
+    item.locator("jp-button, button").first.click()
+
+
 def choose(notebook: Notebook, label: str) -> None:
     """Choose an entry of the menu that is open."""
     notebook.page.locator(".jp-claude-menu .lm-Menu-item:not(.lm-mod-disabled)").filter(
@@ -60,7 +66,7 @@ def test_the_toolbar_inserts_a_prompt_cell_and_loads_the_magics_first(
     notebook = open_notebook(load.partition("\n%load_ext")[0], "")
     notebook.run(0)
     notebook.cell(1).click()
-    notebook.page.get_by_role("button", name="Claude", exact=True).first.click()
+    press(notebook, "claude-ask")
     notebook.cell(2).wait_for()
     assert notebook.cell(1).locator(".cm-content").inner_text() == "%load_ext claude_magic"
     status(notebook, "Claude: ready")
@@ -82,7 +88,7 @@ def test_stopping_from_the_toolbar_works_while_the_cell_is_running(
     notebook.start(1)
     notebook.wait_for_text(1, "Once upon a time")
     status(notebook, "Claude: busy")
-    notebook.page.locator('[data-jp-item-name="claude-stop"] jp-button, [data-jp-item-name="claude-stop"] button').first.click()
+    press(notebook, "claude-stop")
     notebook.wait_for_text(1, "TurnInterruptedError")
     gate.set()
     status(notebook, "Claude: ready")
@@ -168,3 +174,84 @@ def test_prompt_cells_are_prose_and_names_are_completed_while_a_cell_is_running(
     notebook.page.keyboard.press("Enter")
     (lab.root / "end-completion").touch()
     assert cell.locator(".cm-content").inner_text().endswith("about @rainfall")
+
+
+def test_every_command_is_in_the_palette_and_has_its_effect(
+    open_notebook: OpenNotebook,
+    scripted: Callable[..., str],
+) -> None:
+    notebook = open_notebook(scripted(Reply.of("Hello.")), "%claude Hello")
+    keyboard = notebook.page.keyboard
+
+    def invoke(label: str) -> None:
+        notebook.command("apputils:activate-command-palette")
+        keyboard.type(label)
+        found = notebook.page.locator(".lm-CommandPalette-item:not(.lm-mod-disabled)")
+        found.filter(has_text=label).first.click()
+
+    notebook.run(0)
+    status(notebook, "Claude: ready")
+    invoke("Disconnect from Claude")
+    status(notebook, "Claude: parked")
+    invoke("Connect to Claude")
+    status(notebook, "Claude: ready")
+    invoke("Claude Status Panel")
+    notebook.page.locator('.claude-magic-status[data-state="ready"]').wait_for()
+    invoke("Continue Last Conversation with Claude")
+    notebook.page.get_by_text("%claude_connect --last").wait_for()
+    notebook.page.locator(".jp-Cell", has_text="--last").get_by_text("UsageError").wait_for()
+    invoke("Ask Claude")
+    notebook.page.locator(".jp-Cell.jp-mod-active", has_text="%%claude").wait_for()
+
+
+def test_shortcuts_reach_the_commands_and_reset_asks_back(
+    open_notebook: OpenNotebook,
+    scripted: Callable[..., str],
+) -> None:
+    notebook = open_notebook(scripted(Reply.of("Hello.")), "%claude Hello", "1 / 0")
+    keyboard, dialog = notebook.page.keyboard, notebook.page.locator(".jp-Dialog")
+    for cell in range(3):
+        notebook.run(cell)
+    status(notebook, "Claude: ready")
+    keyboard.press("Alt+Shift+R")
+    dialog.get_by_text("Claude forgets all of it: 1 answer so far.").wait_for()
+    notebook.screenshot("lab-reset")
+    dialog.get_by_role("button", name="Cancel").click()
+    status(notebook, "Claude: ready")
+    keyboard.press("Alt+Shift+R")
+    dialog.get_by_role("button", name="Reset").click()
+    status(notebook, "Claude: new")
+    keyboard.press("Alt+Shift+P")
+    notebook.page.locator('.claude-magic-status[data-state="new"]').wait_for()
+    keyboard.press("Alt+Shift+A")
+    notebook.page.locator(".jp-Cell.jp-mod-active", has_text="%%claude").wait_for()
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_looks(open_notebook: OpenNotebook, scripted: Callable[..., str], theme: str) -> None:
+    cells = [
+        {"kind": "markdown", "source": "The sum of **two** numbers:"},
+        {"kind": "code", "source": "total = 1 + 2\ntotal", "replaces": 2},
+        {"kind": "code", "source": "total ** 2"},
+    ]
+    load = scripted(
+        Reply.of(ToolUse("mcp__kernel__propose_cells", {"cells": cells})),
+        Reply.of("A text and a number cannot be added; `'2'` is a text."),
+    )
+    notebook = open_notebook(
+        load,
+        "total = 1 + '2'\ntotal",
+        "%%claude\nWhy does **this** fail?\n\n```python\n1 + '2'\n```",
+    )
+    notebook.command("apputils:change-theme", theme=f"JupyterLab {theme}")
+    notebook.command("application:toggle-left-area")
+    notebook.page.set_viewport_size({"width": 1000, "height": 1100})
+    try:
+        for cell in range(3):
+            notebook.run(cell)
+        notebook.page.locator(".jp-claude-proposal").nth(2).wait_for()
+        notebook.page.locator(".jp-claude-status").click()
+        notebook.screenshot(f"lab-extension-{theme.lower()}")
+        notebook.page.keyboard.press("Escape")
+    finally:
+        notebook.command("apputils:change-theme", theme="JupyterLab Light")
