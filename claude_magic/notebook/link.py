@@ -220,7 +220,7 @@ class Link:
     def _tell(self, message: StateTold | CellsProposed) -> None:
         """Send a message by the comm.
 
-        Any thread may: see `widgets.status_panel.StatusPanel._follow`.
+        Any thread may: see `widgets.status_panel.StatusPanel._publish`.
         """
         with self._telling:
             if self._comm is None:

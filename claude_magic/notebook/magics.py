@@ -54,7 +54,7 @@ from .renderers import ConsoleRenderer, FinalRenderer, LiveRenderer
 from .reply import Reply
 from .request import Request, option_changes
 from .table import past_table, sessions_table
-from .turn_options import TurnOptions
+from .turn_options import options_for_turn
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -135,10 +135,9 @@ class ClaudeMagics(Configuration, Magics):
         )
         #: Completes names and options in prompts.
         self.matcher = prompt_matcher(shell, self._parser_of)
-        self._turn_options = TurnOptions()
         self._lasting: dict[str, list[LastingTurn]] = {}
         self._demo: Demo | None = None
-        self._panels: dict[str, StatusPanel] = {}
+        self._panel: StatusPanel | None = None
         # What --last has found, by name.
         self._lasts: dict[str, str] = {}
         self.observe(self._configured, list(FIELDS))
@@ -176,8 +175,8 @@ class ClaudeMagics(Configuration, Magics):
         front, side = front_end(self.shell), self._side(session)
         renderer = self._renderer(session)
         prompt = self._compose(request, side)
-        options = self._turn_options.of(session, self._changes(request, session))
-        mode = (options or session.options).permission_mode
+        options = options_for_turn(session, self._changes(request, session))
+        mode = (options or session.chosen).permission_mode
         terms = Terms(mode, request.rules, front, renderer, session)
         try:
             finished = pump(
@@ -223,7 +222,7 @@ class ClaudeMagics(Configuration, Magics):
     def _changes(self, request: Request, session: ClaudeSession) -> dict[str, Any]:
         changes = dict(request.changes)
         if request.max_cost_usd is not None:
-            budget_usd = self._turn_options.own(session).budget_usd
+            budget_usd = session.chosen.budget_usd
             limit_usd = session.status.cost_usd + request.max_cost_usd
             changes["budget_usd"] = limit_usd if budget_usd is None else min(limit_usd, budget_usd)
         return changes
@@ -280,10 +279,10 @@ class ClaudeMagics(Configuration, Magics):
         if request.target is not None:
             raise UsageError("--bg goes without --cell and --here: by then another cell may run.")
         session, side = named.session, self._side(named.session)
-        options = self._turn_options.of(session, self._changes(request, session))
+        options = options_for_turn(session, self._changes(request, session))
         turn = session.send(self._compose(request, side), options=options)
         # The cell ends, and with it whoever could be asked.
-        mode = (options or session.options).permission_mode
+        mode = (options or session.chosen).permission_mode
         _agree(session, turn, Terms(mode, request.rules))
         if request.context:
             side.context.remember()
@@ -302,7 +301,7 @@ class ClaudeMagics(Configuration, Magics):
         consent = Consent(options, self._desk, self._person)
         side = self._sides[consent] = self._new_side()
         tools = KernelTools(self.shell, self._desk, self._history, self._runner, side.proposals)
-        return Caller(consent, consent.needed, tools.toolbox)
+        return Caller(consent, consent.needed, tools.toolbox, consent.revoke)
 
     def _check_possible(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -337,8 +336,8 @@ class ClaudeMagics(Configuration, Magics):
         self._history.stop()
         self._runner.close()
         self.sessions.close()
-        for name in list(self._panels):
-            self._close_panel(name)
+        if self._panel is not None:
+            self._panel.close()
         self.control.close()
         self._end_demo()
 
@@ -449,9 +448,7 @@ class ClaudeMagics(Configuration, Magics):
         """Return the conversation that a prompt is for."""
         name = options.session or MAIN
         if options.fork is not None:
-            # It begins with the conversation's own options, not with those of one turn.
-            own = self._turn_options.own(self.sessions.find(name).session)
-            return self.sessions.fork(options.fork, name, own)
+            return self.sessions.fork(options.fork, name)
         return self.sessions.get(name)
 
     @magic_arguments()
@@ -703,7 +700,6 @@ class ClaudeMagics(Configuration, Magics):
 
     def _end(self, name: str) -> None:
         self.sessions.end(name).close()
-        self._close_panel(name)
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -727,27 +723,24 @@ class ClaudeMagics(Configuration, Magics):
     @argument("name", nargs="?", default=MAIN, metavar="NAME", help="the conversation")
     @line_magic
     def claude_status(self, line: str) -> None:
-        """Show how the session stands: as a live panel with buttons, or as text in a terminal."""
+        """Show how sessions stand: as a live panel with buttons, or as text in a terminal."""
         with brief_failures():
-            named = self.sessions.find(parse_options(self.claude_status, line).name)
+            name = parse_options(self.claude_status, line).name
+            named = self.sessions.find(name)
             if front_end(self.shell) is FrontEnd.NOTEBOOK:
-                display(self._status_panel(named))
+                panel = self._status_panel()
+                panel.look_at(name)
+                display(panel)
             else:
                 self._say_status(named)
 
-    def _status_panel(self, named: NamedSession) -> StatusPanel:
-        """Return the one panel of a conversation; any number of outputs may show it."""
-        name = named.status.name or MAIN
-        if name not in self._panels or self._panels[name].comm is None:
+    def _status_panel(self) -> StatusPanel:
+        """Return the one panel of this kernel; any number of outputs may show it."""
+        if self._panel is None or self._panel.comm is None:
             from claude_magic.widgets import StatusPanel  # noqa: PLC0415 - loads anywidget
 
-            self._panels[name] = StatusPanel(named)
-        return self._panels[name]
-
-    def _close_panel(self, name: str) -> None:
-        panel = self._panels.pop(name, None)
-        if panel is not None:
-            panel.close()
+            self._panel = StatusPanel(self.sessions, self.control)
+        return self._panel
 
     def _say_status(self, named: NamedSession) -> None:
         from claude_magic.widgets import status_text  # noqa: PLC0415

@@ -109,6 +109,7 @@ class Translator:
     _tools: dict[str, str] = field(default_factory=dict)
     _open_calls: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     _calls: int = 0
+    _context_tokens: int = 0
     _failure: AssistantMessage | None = None
 
     def translate(self, message: Message) -> Iterator[Observation]:
@@ -154,6 +155,7 @@ class Translator:
     def _stream(self, event: dict[str, Any]) -> Iterator[Observation]:
         match event.get("type"):
             case "message_start":
+                self._context_tokens = _usage_of(event["message"].get("usage") or {}).input_tokens
                 yield from self._begin(event["message"].get("id"))
             case "content_block_start":
                 self._index = int(event["index"])
@@ -218,6 +220,7 @@ class Translator:
             return
         if message.message_id != self._message_id:
             yield from self._begin(message.message_id)  # it was not streamed
+            self._context_tokens = _usage_of(message.usage or {}).input_tokens
         for content in message.content:
             match content:
                 case TextBlock():
@@ -266,6 +269,7 @@ class Translator:
         self._tools.clear()
         self._open_calls.clear()
         self._next_number = self._calls = 0
+        context_tokens, self._context_tokens = self._context_tokens, 0
         return Result(
             prompts=frozenset(prompts),
             error=error,
@@ -275,6 +279,12 @@ class Translator:
             stop_reason="tool_use" if message.stop_reason == _DEFERRED else message.stop_reason,
             unasked=message.origin is not None and message.origin["kind"] == "task-notification",
             structured=message.structured_output,
+            context_tokens=context_tokens,
+            windows_tokens={
+                model: int(used["contextWindow"])
+                for model, used in (message.model_usage or {}).items()
+                if used.get("contextWindow")
+            },
         )
 
 
