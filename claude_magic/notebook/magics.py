@@ -19,6 +19,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from claude_magic.errors import OptionError, UsageError
+from claude_magic.masking import mask
 from claude_magic.session import (
     MAIN,
     READING_TOOLS,
@@ -39,7 +40,6 @@ from .desk import Desk
 from .failure import brief_failures
 from .front_end import FrontEnd, front_end, notebook_path
 from .kernel.history import CellHistory
-from .kernel.masking import mask
 from .kernel.runner import PythonRunner
 from .kernel_context import KernelContext
 from .kernel_tools import KernelTools
