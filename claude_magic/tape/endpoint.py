@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .reply import Cut, Failure, Hold, Pause, Text, Thinking, ToolUse, input_tokens
+from .reply import Cut, Failure, Hold, OtherBlock, Pause, Text, Thinking, ToolUse, input_tokens
 from .request import MessagesRequest
 from .sse import event_stream, whole_message
 
@@ -138,7 +138,7 @@ class _ReplyResponse(Response):
             yield from event_stream(self._reply, self._request)
             return
         for step in self._reply.steps:
-            if not isinstance(step, Text | Thinking | ToolUse):
+            if not isinstance(step, Text | Thinking | ToolUse | OtherBlock):
                 yield step
         yield json.dumps(whole_message(self._reply, self._request)).encode()
 
