@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from claude_magic.masking import mask
+
 from .differences import changed_values, difference
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def told_call(name: str, arguments: Mapping[str, Any]) -> str:
 
 def comparable(text: str, rules: Rules, named: Callable[[str], str]) -> str:
     """Return what a tool's result is compared by, and written down as."""
-    return rules.result(named(_LINE_NUMBER.sub(r"\1: ", text)))
+    return rules.result(mask(named(_LINE_NUMBER.sub(r"\1: ", text))))
 
 
 def changed_outcome(

@@ -5,10 +5,6 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Home directories of whomever, where they are not this person's.
 _HOMES = re.compile(r"(?<![\w.])(?:/home|/Users)/[\w.-]+|[A-Z]:\\{1,2}Users\\{1,2}[\w.-]+")
@@ -51,21 +47,3 @@ class Places:
         for name, path in self._paths.items():
             text = text.replace(name, path)
         return text
-
-    def arguments_here(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a tool's arguments on a tape with this machine's folders."""
-        return {key: _mapped(value, self.here) for key, value in arguments.items()}
-
-    def arguments_named(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a tool's arguments with names in the place of folders."""
-        return {key: _mapped(value, self.named) for key, value in arguments.items()}
-
-
-def _mapped(value: Any, change: Any) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: _mapped(item, change) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_mapped(item, change) for item in value]
-    return value

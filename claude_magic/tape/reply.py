@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from .request import MessagesRequest
 
+#: What thoughts of a tape are signed with; the API would not take them back.
+TAPE_SIGNATURE = "c2NyaXB0ZWQ="
+
 #: The rule of thumb by which tokens are estimated.
 _CHARACTERS_PER_TOKEN = 4
 
@@ -63,7 +66,7 @@ class Thinking:
     """
 
     text: str
-    signature: str = "c2NyaXB0ZWQ="
+    signature: str = TAPE_SIGNATURE
 
 
 @dataclass(frozen=True, slots=True)

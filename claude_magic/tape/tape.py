@@ -123,10 +123,13 @@ class Miss:
         What is missing, or has changed, and what is nearest to it.
     history
         The recorded turn that came to an end too early, or went another way; None if there is none.
+    place
+        Which reply of it is missing, from 0; None if it went another way.
     """
 
     told: str
     history: History | None = None
+    place: int | None = None
 
     def failure(self, remedy: str) -> Failure:
         """Return it as the API's answer, with what to do about it."""
@@ -247,6 +250,7 @@ class Tape:
             f"{self._named} has no more replies to {_quoted(turn.you)}"
             f" after {request.tool_result_count} tool results.",
             asked,
+            len(turn.replies),
         )
 
     def history(

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claude_magic.masking import MASK
+from claude_magic.tape import OtherBlock, Reply, Thinking, ToolUse
 from claude_magic.tape.places import Places
 from claude_magic.tape.rules import KINDS, Rules
+from claude_magic.tape.scrubbing import Scrubbing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,14 +82,23 @@ def test_folders_have_names_on_a_tape_and_are_found_again(tmp_path: Path) -> Non
 def test_a_tape_plays_in_another_folder(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    recorded = Places(tmp_path / "one").arguments_named(
-        {"file_path": f"{tmp_path}/one/a.csv", "deep": [{"path": f"{tmp_path}/one"}], "limit": 3},
-    )
-    assert Places(tmp_path / "two").arguments_here(recorded) == {
-        "file_path": f"{tmp_path}/two/a.csv",
-        "deep": [{"path": f"{tmp_path}/two"}],
-        "limit": 3,
-    }
+
+    def reply(folder: str) -> Reply:
+        given = {"file_path": f"{folder}/a.csv", "deep": [{"path": folder}], "limit": 3}
+        search = OtherBlock({"type": "search", "in": folder})
+        return Reply.of(Thinking(f"In {folder}?"), f"In {folder}.", ToolUse("Read", given), search)
+
+    recorded = Scrubbing(Places(tmp_path / "one")).reply(reply(f"{tmp_path}/one"))
+    assert recorded == reply("«folder»")
+    played = Scrubbing(Places(tmp_path / "two")).reply_here(recorded)
+    assert played == reply(f"{tmp_path}/two")
+
+
+def test_no_secret_stands_on_a_tape(tmp_path: Path) -> None:
+    scrubbing = Scrubbing(Places(tmp_path))
+    scrubbing.hide("gateway-token")
+    scrubbing.hide("short")
+    assert scrubbing.text("gateway-token sk-ant-api03-abcdefgh short") == f"{MASK} {MASK} short"
 
 
 def test_nobodys_home_stands_on_a_tape(tmp_path: Path) -> None:
