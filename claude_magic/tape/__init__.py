@@ -1,5 +1,6 @@
 """Replay of the Messages API on loopback: tapes, their server, and the offline demo."""
 
+from .deck import Deck, Mode, tape_of
 from .demo import Demo, demo_tape, offline_demo
 from .reply import (
     Cut,
@@ -24,12 +25,14 @@ from .tape import Conversation, Tape, TapeTurn
 __all__ = [
     "Conversation",
     "Cut",
+    "Deck",
     "Demo",
     "Failure",
     "Gate",
     "Hold",
     "MessagesRequest",
     "MessagesServer",
+    "Mode",
     "OtherBlock",
     "Pause",
     "Replier",
@@ -48,4 +51,5 @@ __all__ = [
     "VisibleTurn",
     "demo_tape",
     "offline_demo",
+    "tape_of",
 ]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from .server import Replier
+
 
 def demo_tape() -> Tape:
     """Return the tape that ships with the package, which the example notebooks play."""
@@ -47,12 +49,14 @@ class Demo:
     Parameters
     ----------
     tape
-        What answers.
+        What is played.
+    replier
+        Who plays it; the tape itself if None.
     """
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, replier: Replier | None = None) -> None:
         self.tape = tape
-        self.server = MessagesServer(tape)
+        self.server = MessagesServer(replier or tape)
         self._directory: TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:

@@ -68,7 +68,8 @@ def changed_outcome(
     for use, call in zip(recorded, calls, strict=False):
         if use.outcome is None or call.result is None:
             continue
-        now = comparable(call.result.text, rules, named)
+        # The recorded one was made comparable twice, too: when it was recorded, and now.
+        now = rules.result(comparable(call.result.text, rules, named))
         before = rules.result(use.outcome.text)
         if _differs(use, use.outcome, call.result, before, now):
             return _told(use, use.outcome, call.result, before, now)

@@ -45,7 +45,6 @@ class Recording:
     def __init__(self, path: Path, tape: Tape, scrubbing: Scrubbing, remedy: str) -> None:
         self._path = path
         self._scrubbing = scrubbing
-        self._remedy = remedy
         self._turns = dict(tape.turns)
         self._names: dict[History, str] = {}
         for conversation in tape.conversations:
@@ -64,6 +63,11 @@ class Recording:
     def tape(self) -> Tape:
         """The tape so far."""
         return self._player.tape
+
+    @property
+    def misses(self) -> list[str]:
+        """What differs from the tape, oldest first; any thread may ask."""
+        return self._player.misses
 
     def hide(self, credential: str) -> None:
         """Keep a credential away from the tape, wherever it appears."""

@@ -81,7 +81,7 @@ class Rules:
             if kind not in self.keep:
                 for pattern, name in replaced:
                     text = pattern.sub(name, text)
-        return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
+        return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
 
     def _ignored(self, text: str) -> str:
         for name, pattern in self.ignore.items():

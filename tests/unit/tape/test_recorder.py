@@ -66,7 +66,7 @@ def api() -> Iterator[Api]:
         yield api
 
 
-class Deck:
+class Studio:
     """A recorder with its file, and a plain client of it."""
 
     def __init__(self, api_url: str, folder: Path, tape: Tape | None = None) -> None:
@@ -115,79 +115,79 @@ class Deck:
 
 
 @pytest.fixture
-def deck(api: Api, tmp_path: Path) -> Iterator[Deck]:
-    deck = Deck(api.server.url, tmp_path)
-    with deck.recorder:
-        yield deck
+def studio(api: Api, tmp_path: Path) -> Iterator[Studio]:
+    studio = Studio(api.server.url, tmp_path)
+    with studio.recorder:
+        yield studio
 
 
 def text(value: str) -> dict[str, Any]:
     return {"type": "text", "text": value}
 
 
-def test_an_answer_is_handed_on_and_taken_down(deck: Deck, api: Api) -> None:
+def test_an_answer_is_handed_on_and_taken_down(studio: Studio, api: Api) -> None:
     api.replies = [Reply.of(Thinking("Hm."), "Hello ", Text("Ada."))]
-    with deck.opened("I am Ada.") as response:
+    with studio.opened("I am Ada.") as response:
         streamed = response.read()
     assert response.headers["content-type"].startswith("text/event-stream")
     assert b'"text": "Hello "' in streamed
     assert streamed.endswith(b'message_stop"}\n\n')
-    (turn,) = deck.turns.values()
+    (turn,) = studio.turns.values()
     assert turn.you == "I am Ada."
     assert turn.replies[0].steps == (Thinking("Hm."), Text("Hello "), Text("Ada."))
     assert turn.replies[0].usage is not None
-    assert deck.recorder.problems == []
+    assert studio.recorder.problems == []
 
 
-def test_an_answer_in_one_piece_is_taken_down_too(deck: Deck, api: Api) -> None:
+def test_an_answer_in_one_piece_is_taken_down_too(studio: Studio, api: Api) -> None:
     usage = Usage(3, 5, 7, 11)
     api.replies = [Reply((Text("Once"),), "max_tokens", usage)]
-    assert deck.say("Tell me.") == "Once"
-    assert deck.turns["Tell me.",].replies == (Reply((Text("Once"),), "max_tokens", usage),)
+    assert studio.say("Tell me.") == "Once"
+    assert studio.turns["Tell me.",].replies == (Reply((Text("Once"),), "max_tokens", usage),)
 
 
-def test_a_block_of_an_unknown_kind_is_played_as_it_was(deck: Deck, api: Api) -> None:
+def test_a_block_of_an_unknown_kind_is_played_as_it_was(studio: Studio, api: Api) -> None:
     block = OtherBlock({"type": "server_tool_use", "id": "s", "name": "web", "input": {"q": "x"}})
     api.replies = [Reply.of(block, "Found.")]
-    with deck.opened("Search.") as response:
+    with studio.opened("Search.") as response:
         response.read()
-    assert deck.turns["Search.",].replies[0].steps == (block, Text("Found."))
+    assert studio.turns["Search.",].replies[0].steps == (block, Text("Found."))
 
 
-def test_the_stream_is_not_held_up(deck: Deck, api: Api) -> None:
+def test_the_stream_is_not_held_up(studio: Studio, api: Api) -> None:
     gate = threading.Event()
     api.replies = [Reply.of("Hello ", Hold(gate), "Ada.")]
-    with deck.opened("I am Ada.") as response:
+    with studio.opened("I am Ada.") as response:
         while b"Hello " not in response.readline():
             pass
-        assert not deck.file.exists()
+        assert not studio.file.exists()
         gate.set()
         response.read()
-    assert deck.file.exists()
+    assert studio.file.exists()
 
 
-def test_without_the_token_nothing_is_forwarded(deck: Deck, api: Api) -> None:
+def test_without_the_token_nothing_is_forwarded(studio: Studio, api: Api) -> None:
     for headers in ({}, {"X-Api-Key": KEY}, {TOKEN_HEADER: "wrong", "X-Api-Key": KEY}):
-        with deck.opened("Hello?", headers=headers) as response:
+        with studio.opened("Hello?", headers=headers) as response:
             assert response.status == 401
-        with deck.opened("Hello?", headers=headers, path="/v1/messages/count_tokens") as response:
+        with studio.opened("Hello?", headers=headers, path="/v1/messages/count_tokens") as response:
             assert response.status == 401
     assert api.server.requests == []
 
 
-def test_the_messages_api_is_forwarded_and_nothing_else(deck: Deck, api: Api) -> None:
-    with deck.opened("Hello?", path="/v1/files") as response:
+def test_the_messages_api_is_forwarded_and_nothing_else(studio: Studio, api: Api) -> None:
+    with studio.opened("Hello?", path="/v1/files") as response:
         assert response.status == 404
         assert "forwards no such thing" in json.load(response)["error"]["message"]
-    with deck.opened("Hello?", path="/v1/messages/count_tokens") as response:
+    with studio.opened("Hello?", path="/v1/messages/count_tokens") as response:
         assert json.load(response)["input_tokens"] > 0
-    assert not deck.file.exists()
+    assert not studio.file.exists()
 
 
-def test_the_credential_goes_to_the_api_and_the_token_does_not(deck: Deck, api: Api) -> None:
-    deck.say("One.")
-    bearer = {TOKEN_HEADER: deck.recorder.token, "Authorization": f"Bearer {KEY}", "X-Own": "1"}
-    with deck.opened("Two.", headers=bearer) as response:
+def test_the_credential_goes_to_the_api_and_the_token_does_not(studio: Studio, api: Api) -> None:
+    studio.say("One.")
+    bearer = {TOKEN_HEADER: studio.recorder.token, "Authorization": f"Bearer {KEY}", "X-Own": "1"}
+    with studio.opened("Two.", headers=bearer) as response:
         response.read()
     keyed, login = api.server.requests
     assert keyed.headers["x-api-key"] == KEY
@@ -196,118 +196,122 @@ def test_the_credential_goes_to_the_api_and_the_token_does_not(deck: Deck, api: 
     assert TOKEN_HEADER not in {*keyed.headers, *login.headers}
 
 
-def test_no_credential_and_no_folder_is_written(deck: Deck, api: Api, tmp_path: Path) -> None:
+def test_no_credential_and_no_folder_is_written(studio: Studio, api: Api, tmp_path: Path) -> None:
     token = "a-gateways-own-token"
     api.replies = [
         Reply.of(f"{token} {KEY} {tmp_path}/a.csv", ToolUse("Read", {"path": f"{tmp_path}/a.csv"})),
         Reply.of("Done."),
     ]
-    own = {TOKEN_HEADER: deck.recorder.token, "X-Api-Key": KEY, "Authorization": f"Bearer {token}"}
+    own = {
+        TOKEN_HEADER: studio.recorder.token,
+        "X-Api-Key": KEY,
+        "Authorization": f"Bearer {token}",
+    }
     call = [{"type": "tool_use", "id": "t", "name": "Read", "input": {}}]
     result = {"type": "tool_result", "tool_use_id": "t", "content": f"{tmp_path} password={token}"}
     metadata = {"user_id": "user_account_4711"}
     for turns in (["Look."], ["Look.", call, [result]]):
-        with deck.opened(*turns, headers=own, metadata=metadata, system="Be brief.") as response:
+        with studio.opened(*turns, headers=own, metadata=metadata, system="Be brief.") as response:
             response.read()
-    written = deck.file.read_text()
+    written = studio.file.read_text()
     for trace in (token, KEY, str(tmp_path), "4711", "Be brief"):
         assert trace not in written
     assert "«folder»/a.csv" in written
     assert "Done." in written
 
 
-def test_what_tools_gave_back_is_taken_down(deck: Deck, api: Api) -> None:
+def test_what_tools_gave_back_is_taken_down(studio: Studio, api: Api) -> None:
     api.replies = [Reply.of(ToolUse("A"), ToolUse("B")), Reply.of("Seen.")]
-    deck.say("Look.")
+    studio.say("Look.")
     calls = [{"type": "tool_use", "id": n, "name": n, "input": {}} for n in "ab"]
-    results = [
+    results: list[dict[str, Any]] = [
         {"type": "tool_result", "tool_use_id": "b", "content": "denied", "is_error": True},
         {"type": "tool_result", "tool_use_id": "a", "content": [text("at 0x7fe5558a35d0 in 3 s")]},
     ]
-    deck.say("Look.", calls, results)
-    first, second = deck.turns["Look.",].replies
+    studio.say("Look.", calls, results)
+    first, second = studio.turns["Look.",].replies
     told = [(use.outcome.text, use.outcome.is_error) for use in first.calls if use.outcome]
     assert told == [("at «address» in «duration»", False), ("denied", True)]
     assert second.steps == (Text("Seen."),)
 
 
-def test_the_same_is_asked_once(deck: Deck, api: Api) -> None:
+def test_the_same_is_asked_once(studio: Studio, api: Api) -> None:
     gate = threading.Event()
     api.replies = [Reply.of("One ", Hold(gate), "answer.")]
     with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(deck.say, "Hello?") for _ in range(4)]
+        asked = [pool.submit(studio.say, "Hello?") for _ in range(4)]
         api.server.wait_for_requests(1)
         gate.set()
         assert {each.result() for each in asked} == {"One answer."}
     assert len(api.server.requests) == 1
 
 
-def test_an_error_is_handed_on_and_not_taken_down(deck: Deck, api: Api) -> None:
+def test_an_error_is_handed_on_and_not_taken_down(studio: Studio, api: Api) -> None:
     api.replies = [Failure(529, "overloaded_error", "Busy.", {"retry-after": "3"})]
-    with deck.opened("Hello?") as response:
+    with studio.opened("Hello?") as response:
         assert response.status == 529
         assert response.headers["retry-after"] == "3"
         assert json.load(response)["error"] == {"type": "overloaded_error", "message": "Busy."}
-    assert not deck.file.exists()
-    assert deck.say("Hello?") == "You said: Hello?"
-    assert len(deck.turns) == 1
+    assert not studio.file.exists()
+    assert studio.say("Hello?") == "You said: Hello?"
+    assert len(studio.turns) == 1
 
 
-def test_a_stream_that_breaks_off_does_so_for_the_client_too(deck: Deck, api: Api) -> None:
+def test_a_stream_that_breaks_off_does_so_for_the_client_too(studio: Studio, api: Api) -> None:
     api.replies = [Reply.of("Hel", Cut())]
     with (
         pytest.raises((IncompleteRead, RemoteDisconnected)),
-        deck.opened("Hello?") as response,
+        studio.opened("Hello?") as response,
     ):
         response.read()
-    assert not deck.file.exists()
-    assert deck.say("Hello?") == "You said: Hello?"
+    assert not studio.file.exists()
+    assert studio.say("Hello?") == "You said: Hello?"
 
 
-def test_a_client_that_leaves_ends_the_request_at_the_far_end(deck: Deck, api: Api) -> None:
+def test_a_client_that_leaves_ends_the_request_at_the_far_end(studio: Studio, api: Api) -> None:
     gate = threading.Event()
     api.replies = [Reply.of("Hel", Hold(gate))]
-    with deck.opened("Hello?") as response:
+    with studio.opened("Hello?") as response:
         while b"Hel" not in response.readline():
             pass
     # The next one with the same words waits for the first to be over.
-    assert deck.say("Hello?") == "You said: Hello?"
+    assert studio.say("Hello?") == "You said: Hello?"
     assert not gate.is_set()
 
 
 def test_a_far_end_that_is_not_there_is_told(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        deck = Deck(f"http://127.0.0.1:{free.getsockname()[1]}", tmp_path)
-        with deck.recorder, deck.opened("Hello?") as response:
+        studio = Studio(f"http://127.0.0.1:{free.getsockname()[1]}", tmp_path)
+        with studio.recorder, studio.opened("Hello?") as response:
             assert response.status == 502
             assert "cannot reach 127.0.0.1" in json.load(response)["error"]["message"]
 
 
-def test_prompts_that_got_no_answer_are_not_part_of_the_next_one(deck: Deck, api: Api) -> None:
+def test_prompts_that_got_no_answer_are_not_part_of_the_next_one(studio: Studio, api: Api) -> None:
     api.replies = [Failure(500, "api_error", "x")]
-    with deck.opened("One.") as response:
+    with studio.opened("One.") as response:
         assert response.status == 500
-    assert deck.say([text("One."), text("Two."), text("Three.")]) != ""
-    assert [turn.you for turn in deck.turns.values()] == ["Two.\n\nThree."]
+    assert studio.say([text("One."), text("Two."), text("Three.")]) != ""
+    assert [turn.you for turn in studio.turns.values()] == ["Two.\n\nThree."]
     # A replay asks the first one in vain, too, and then the same.
-    found = Tape.load(deck.file).history((("One.", "Two.", "Three."),))
+    found = Tape.load(studio.file).history((("One.", "Two.", "Three."),))
     assert found == ("Two. Three.",)
 
 
-def test_conversations_are_kept_apart_and_in_order(deck: Deck) -> None:
-    one = deck.say("I am Ada.")
-    deck.say("I am Bob.")
-    deck.say("I am Ada.", one, "Who am I?")
-    deck.say("I am Ada.", one, "Who are you?")
-    names = [(each.name, len(each.turns)) for each in Tape.load(deck.file).conversations]
+def test_conversations_are_kept_apart_and_in_order(studio: Studio) -> None:
+    one = studio.say("I am Ada.")
+    studio.say("I am Bob.")
+    studio.say("I am Ada.", one, "Who am I?")
+    studio.say("I am Ada.", one, "Who are you?")
+    names = [(each.name, len(each.turns)) for each in Tape.load(studio.file).conversations]
     assert names == [("I am Bob.", 1), ("I am Ada.", 2), ("I am Ada., 2", 2)]
 
 
-def test_what_was_said_before_the_recording_goes_along(deck: Deck) -> None:
-    deck.say("I am Ada.", "Hello Ada.", "Who am I?")
-    assert [turn.you for turn in deck.turns.values()] == ["I am Ada.", "Who am I?"]
-    assert deck.turns["I am Ada.",].replies[0].steps == (Text("Hello Ada."),)
+def test_what_was_said_before_the_recording_goes_along(studio: Studio) -> None:
+    studio.say("I am Ada.", "Hello Ada.", "Who am I?")
+    assert [turn.you for turn in studio.turns.values()] == ["I am Ada.", "Who am I?"]
+    assert studio.turns["I am Ada.",].replies[0].steps == (Text("Hello Ada."),)
 
 
 def test_a_tape_is_added_to_where_the_api_is_asked_for_what_it_lacks(
@@ -315,32 +319,32 @@ def test_a_tape_is_added_to_where_the_api_is_asked_for_what_it_lacks(
     tmp_path: Path,
 ) -> None:
     turn = TapeTurn("I am Ada.", (Reply.of(Thinking("Hm."), "Hello Ada."),))
-    deck = Deck(api.server.url, tmp_path, Tape("Old", (Conversation("names", (turn,)),)))
-    with deck.recorder:
-        assert deck.say("I am Ada.") == "Hello Ada."
+    studio = Studio(api.server.url, tmp_path, Tape("Old", (Conversation("names", (turn,)),)))
+    with studio.recorder:
+        assert studio.say("I am Ada.") == "Hello Ada."
         assert api.server.requests == []
         thought = {"type": "thinking", "thinking": "Hm.", "signature": "c2NyaXB0ZWQ="}
-        deck.say("I am Ada.", [thought, text("Hello Ada.")], "Who am I?")
+        studio.say("I am Ada.", [thought, text("Hello Ada.")], "Who am I?")
     (request,) = api.server.requests
     assert request.messages[1]["content"] == [text("Hello Ada.")]
-    (conversation,) = Tape.load(deck.file).conversations
+    (conversation,) = Tape.load(studio.file).conversations
     assert conversation.name == "names"
     assert [each.you for each in conversation.turns] == ["I am Ada.", "Who am I?"]
 
 
-def test_a_file_that_cannot_be_written_is_told(deck: Deck, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_told(studio: Studio, tmp_path: Path) -> None:
     (tmp_path / "tapes").write_text("in the way")
-    assert deck.say("Hello?") == "You said: Hello?"
-    (told,) = deck.recorder.problems
+    assert studio.say("Hello?") == "You said: Hello?"
+    (told,) = studio.recorder.problems
     assert "could not be taken down" in told
 
 
-def test_the_variables_lead_to_the_recorder_beside_what_is_there(deck: Deck) -> None:
+def test_the_variables_lead_to_the_recorder_beside_what_is_there(studio: Studio) -> None:
     own = {"ANTHROPIC_CUSTOM_HEADERS": "X-Own: 1\n", "no_proxy": "intern.example"}
-    variables = deck.recorder.variables(own)
+    variables = studio.recorder.variables(own)
     assert variables == {
-        "ANTHROPIC_BASE_URL": deck.recorder.url,
-        "ANTHROPIC_CUSTOM_HEADERS": f"X-Own: 1\n{TOKEN_HEADER}: {deck.recorder.token}",
+        "ANTHROPIC_BASE_URL": studio.recorder.url,
+        "ANTHROPIC_CUSTOM_HEADERS": f"X-Own: 1\n{TOKEN_HEADER}: {studio.recorder.token}",
         "NO_PROXY": "intern.example,127.0.0.1",
         "no_proxy": "intern.example,127.0.0.1",
     }
@@ -408,14 +412,14 @@ def test_the_far_end_may_be_behind_tls(
     monkeypatch.setenv("NO_PROXY", "localhost")
     trusted = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(trusted))
-    deck = Deck(secure_url, tmp_path)
-    with deck.recorder, deck.opened("Hello?") as response:
+    studio = Studio(secure_url, tmp_path)
+    with studio.recorder, studio.opened("Hello?") as response:
         assert response.status == 502
         assert "certificate" in json.load(response)["error"]["message"]
     environ = {"ANTHROPIC_BASE_URL": secure_url, "NODE_EXTRA_CA_CERTS": str(trusted)}
-    deck.recorder = Recorder(deck.recording, Upstream.of(environ))
-    with deck.recorder:
-        assert deck.say("Hello?") == "Safe: Hello?"
+    studio.recorder = Recorder(studio.recording, Upstream.of(environ))
+    with studio.recorder:
+        assert studio.say("Hello?") == "Safe: Hello?"
 
 
 class Tunnel(threading.Thread):
@@ -462,9 +466,9 @@ def test_a_proxy_of_the_environment_is_used_for_the_far_end(
     tunnel.start()
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{tunnel.port}")
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    deck = Deck(secure_url, tmp_path)
-    with deck.recorder:
-        assert deck.say("Hello?") == "Safe: Hello?"
+    studio = Studio(secure_url, tmp_path)
+    with studio.recorder:
+        assert studio.say("Hello?") == "Safe: Hello?"
     tunnel.join(10)
     tunnel.socket.close()
     assert tunnel.asked == f"CONNECT {urlsplit(secure_url).netloc} HTTP/1.1"
