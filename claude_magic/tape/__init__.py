@@ -1,6 +1,6 @@
 """Replay of the Messages API on loopback: tapes, their server, and the offline demo."""
 
-from .deck import Deck, Mode, tape_of
+from .deck import TAPE_VARIABLE, Deck, Mode, tape_of
 from .demo import Demo, demo_tape, offline_demo
 from .reply import (
     Cut,
@@ -23,6 +23,7 @@ from .server import MessagesServer, Replier
 from .tape import Conversation, Tape, TapeTurn
 
 __all__ = [
+    "TAPE_VARIABLE",
     "Conversation",
     "Cut",
     "Deck",

@@ -19,7 +19,7 @@ from .tape import RECORDED, Tape
 from .upstream import CLOUDS, Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .tape import TapeTurn
 
 #: Names a tape, and maybe how it is used, for all kernels that inherit it: ``MODE:FILE``.
-VARIABLE = "CLAUDE_MAGIC_TAPE"
+TAPE_VARIABLE = "CLAUDE_MAGIC_TAPE"
 
 #: Where tapes lie, beside the notebook.
 FOLDER = "tapes"
@@ -89,7 +89,7 @@ class Deck:
         beside = path.parent.parent if path.parent.name == FOLDER else path.parent
         self._scrubbing = Scrubbing(Places(folder or beside))
         self._remedy = (
-            remedy or f"Record it: set {VARIABLE}={Mode.RECORD.value}:{path}, run it again."
+            remedy or f"Record it: set {TAPE_VARIABLE}={Mode.RECORD.value}:{path}, run it again."
         )
         self._environ = os.environ if environ is None else environ
         self._player: Player | None = None
@@ -99,7 +99,7 @@ class Deck:
 
     @classmethod
     def of_variable(cls, value: str) -> Self:
-        """Return the deck that a value of `VARIABLE` asks for.
+        """Return the deck that a value of `TAPE_VARIABLE` asks for.
 
         Raises
         ------
@@ -110,9 +110,7 @@ class Deck:
         if mode not in {each.value for each in Mode}:
             mode, file = Mode.REPLAY.value, value
         if not file.strip():
-            raise TapeError(
-                f"{VARIABLE}={value!r} names no tape; expected MODE:FILE, such as replay:a.yaml."
-            )
+            raise TapeError(f"{TAPE_VARIABLE}={value!r} names no tape; expected MODE:FILE.")
         return cls(Path(file).absolute(), Mode(mode), folder=Path.cwd())
 
     def __enter__(self) -> Self:
@@ -155,6 +153,12 @@ class Deck:
         if self._recorder is not None:
             self._recorder.stop()
 
+    def leaks(self) -> Iterator[str]:
+        """Yield a line for each line of the file that holds a folder of a machine, or a secret."""
+        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
+            if self._scrubbing.text(line) != line:
+                yield f"{self.path}:{number}: a folder of a machine or a secret stands here"
+
     @property
     def label(self) -> str:
         """What stands behind the API; the same in a recording, so that outputs are the same."""
@@ -170,7 +174,7 @@ class Deck:
             If it does not run.
         """
         # Whoever inherits this has a tape, and must not look for one.
-        variables = {VARIABLE: ""}
+        variables = {TAPE_VARIABLE: ""}
         if self._demo is not None:
             clouds = {name: "" for name in CLOUDS if self._environ.get(name)}
             return {**clouds, **self._demo.environment, **variables}
