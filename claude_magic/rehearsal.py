@@ -88,20 +88,12 @@ def check(file: Path, environ: Mapping[str, str]) -> None:
     """
     notebook = _notebook(file, must_exist=False)
     deck = _deck(notebook, Mode.REPLAY, environ)
-    if not notebook.exists():
-        deck.path = file
-    wrong = list(deck.leaks())
     if notebook.exists():
-        with deck:
-            try:
-                with redirect_stdout(io.StringIO()):
-                    _run(notebook, deck, environ, save=False)
-            except ClaudeMagicError as error:
-                wrong.append(str(error))
-            else:
-                wrong += [_unused(deck.path, turn) for turn in deck.unused]
+        wrong = [*_wrong_in(notebook, deck, environ), *deck.leaks()]
     else:
-        Tape.load(deck.path)
+        deck.path = file
+        Tape.load(file)
+        wrong = list(deck.leaks())
     if wrong:
         raise TapeError("\n".join(wrong))
     sys.stdout.write(f"{file}: fine\n")
@@ -154,6 +146,16 @@ def _run(notebook: Path, deck: Deck, environ: Mapping[str, str], *, save: bool) 
     output = notebook.parent if save else None
     kernel = {**environ, **deck.environment}
     demonstrate(notebook, output, kernel, label=deck.label, page=False)
+
+
+def _wrong_in(notebook: Path, deck: Deck, environ: Mapping[str, str]) -> list[str]:
+    with deck:
+        try:
+            with redirect_stdout(io.StringIO()):
+                _run(notebook, deck, environ, save=False)
+        except ClaudeMagicError as error:
+            return [str(error)]
+        return [_unused(deck.path, turn) for turn in deck.unused]
 
 
 def _unused(path: Path, turn: TapeTurn) -> str:
