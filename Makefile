@@ -47,7 +47,7 @@ test-pythons:  ## run the tests without a browser on every Python 3.10 to 3.13 t
 	done
 
 test-floors: $(BIN)/python  ## run the same tests on the oldest dependencies allowed
-	$(PYTHON) -m venv .venv-floors
+	$(PYTHON) -m venv --clear .venv-floors
 	.venv-floors/bin/python -m pip install --quiet --editable '.[test]' $$($(PYTHON) tests/floors.py)
 	.venv-floors/bin/python -m pytest -q $(PORTABLE)
 

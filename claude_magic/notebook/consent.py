@@ -9,19 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from IPython.display import display
-
 from claude_magic.errors import NobodyWaitsError
 from claude_magic.session import Allow, Deny, nobody_to_ask
 
 from .front_end import FrontEnd
 from .permission.action import Kind, action_of
-from .permission.asking import Choice, ask_in_text, choose
+from .permission.asking import Choice
 from .permission.policy import Grants, needs_consent, rule_for
-from .permission.question import fenced, question_of
+from .permission.question import question_of
 from .permission.sensitive import is_obeyed, is_secret
-from .renderers import words
-from .renderers.folds import inert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +33,8 @@ if TYPE_CHECKING:
 
     from .desk import Desk
     from .permission.action import Action
-    from .permission.question import Question
     from .permission.rules import Rule
+    from .person import Person
     from .renderers import Renderer
 
 
@@ -52,7 +48,7 @@ class Terms:
         Claude Code's permission mode.
     rules
         What the cell itself allows.
-    person
+    front_end
         What stands in front of the person who can be asked; a batch has none.
     renderer
         Shows the turn, and makes way for questions; None where nobody is asked.
@@ -62,7 +58,7 @@ class Terms:
 
     mode: PermissionMode
     rules: tuple[Rule, ...] = ()
-    person: FrontEnd = FrontEnd.BATCH
+    front_end: FrontEnd = FrontEnd.BATCH
     renderer: Renderer | None = None
     session: ClaudeSession | None = None
 
@@ -79,6 +75,8 @@ class Consent:
         What the session is started with.
     desk
         Has the main thread ask.
+    person
+        Who is asked.
 
     Attributes
     ----------
@@ -86,10 +84,11 @@ class Consent:
         What a person has allowed for the whole session.
     """
 
-    def __init__(self, options: SessionOptions, desk: Desk) -> None:
+    def __init__(self, options: SessionOptions, desk: Desk, person: Person) -> None:
         self._directories = options.extra_directories
         self._own = Terms(options.permission_mode)
         self._desk = desk
+        self._person = person
         self._terms: WeakKeyDictionary[Turn, Terms] = WeakKeyDictionary()
         self.grants = Grants()
 
@@ -111,7 +110,7 @@ class Consent:
             return Allow(action.request.arguments)
         if terms.mode == "dontAsk":
             return Deny(f"{request.name} needs consent and nobody is to be asked.", asked=False)
-        if terms.person is FrontEnd.BATCH:
+        if terms.front_end is FrontEnd.BATCH:
             return nobody_to_ask(request)
         try:
             choice, reason = await self._desk.perform(lambda: self._ask(action, request, terms))
@@ -156,10 +155,7 @@ class Consent:
             rule = narrowest if narrowest.allows(action, request.cwd) else None
             if terms.renderer is not None:
                 terms.renderer.make_way("Claude needs your consent:")
-            if terms.person is FrontEnd.NOTEBOOK:
-                _show(question)
-                return choose(input, print, rule)
-            return ask_in_text(question, input, print, rule)
+            return self._person.ask(question, rule, terms.front_end)
 
 
 def _answer(choice: Choice, reason: str, action: Action) -> PermissionAnswer:
@@ -170,15 +166,6 @@ def _answer(choice: Choice, reason: str, action: Action) -> PermissionAnswer:
             return Deny(f"The user said no: {reason}" if reason else "The user said no.")
         case Choice.STOP:
             return Deny("The user stopped here.", stop=True)
-
-
-def _show(question: Question) -> None:
-    """Show a question as Markdown, above the field for the answer."""
-    parts = [f"**{inert(question.title)}**", fenced(question.body, question.language)]
-    if question.note:
-        parts.append(fenced(question.note, None))
-    text = "\n\n".join(parts)
-    display(words.text_bundle(text), raw=True)
 
 
 @contextmanager

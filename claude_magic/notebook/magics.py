@@ -30,6 +30,7 @@ from claude_magic.session import (
     SessionOptions,
     SessionRegistry,
 )
+from claude_magic.widgets import ControlChannel
 
 from .answers import Form, fenced
 from .arguments import dollars, parse_options, split, variable_name
@@ -46,6 +47,7 @@ from .kernel_context import KernelContext
 from .kernel_tools import KernelTools
 from .lasting import LastingTurn, check_lasting
 from .manual import manual
+from .person import Person
 from .prompt import compose, readable
 from .pump import pump
 from .renderers import ConsoleRenderer, FinalRenderer, LiveRenderer
@@ -111,6 +113,9 @@ class ClaudeMagics(Configuration, Magics):
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         self._desk = Desk()
+        #: What the front end asks of this kernel while a cell is running.
+        self.control = ControlChannel(getattr(shell, "kernel", None))
+        self._person = Person(self.control)
         self._history = CellHistory(shell)
         self._history.start()
         self._runner = PythonRunner(shell)
@@ -290,7 +295,7 @@ class ClaudeMagics(Configuration, Magics):
 
     def _caller(self, options: SessionOptions) -> Caller:
         """Return what the kernel does for a session of its own."""
-        consent = Consent(options, self._desk)
+        consent = Consent(options, self._desk, self._person)
         side = self._sides[consent] = self._new_side()
         tools = KernelTools(self.shell, self._desk, self._history, self._runner, side.proposals)
         return Caller(consent, consent.needed, tools.toolbox)
@@ -329,6 +334,7 @@ class ClaudeMagics(Configuration, Magics):
         self.sessions.close()
         for name in list(self._panels):
             self._close_panel(name)
+        self.control.close()
         self._end_far_end()
 
     def _end_far_end(self) -> None:

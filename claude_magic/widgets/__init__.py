@@ -1,22 +1,36 @@
-"""The faces that live in a notebook's output: the status panel, and its text where no widget shows.
+"""The faces that live in a notebook's output, and the way from there to a kernel that is busy.
 
-The panel is loaded when it is first asked for, because anywidget and ipywidgets are heavy and a
-console has no use for them.
+The widgets are loaded when they are first asked for, because anywidget and ipywidgets are heavy and
+a console has no use for them.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
+from .control import ControlChannel
 from .status_text import one_line, status_text
 
 if TYPE_CHECKING:
+    from .permission_question import PermissionQuestion, Verdict
     from .status_panel import StatusPanel
 
-__all__ = ["StatusPanel", "one_line", "status_text"]
+__all__ = [
+    "ControlChannel",
+    "PermissionQuestion",
+    "StatusPanel",
+    "Verdict",
+    "one_line",
+    "status_text",
+]
+
+_LAZY = {
+    "PermissionQuestion": "permission_question",
+    "StatusPanel": "status_panel",
+    "Verdict": "permission_question",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name == "StatusPanel":
-        from .status_panel import StatusPanel  # noqa: PLC0415 - loads anywidget
-
-        return StatusPanel
+    if name in _LAZY:
+        return getattr(import_module(f".{_LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import anywidget
@@ -12,6 +11,7 @@ import traitlets
 from claude_magic.errors import ClaudeMagicError, UsageError
 from claude_magic.session import MAIN, SessionState
 
+from .front_end import script, style
 from .status_text import permissions, status_text
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ class StatusPanel(anywidget.AnyWidget):
     >>> StatusPanel(SessionRegistry().main)  # doctest: +SKIP
     """
 
-    _esm = Path(__file__).with_name("status_panel.js")
-    _css = Path(__file__).with_name("status_panel.css")
+    _esm = script("status_panel.js")
+    _css = style("status_panel.css")
 
     status = traitlets.Dict().tag(sync=True)
     error = traitlets.Unicode().tag(sync=True)

@@ -233,6 +233,16 @@ class Notebook:
         """Wait for a text in what a cell, counted from 0, put out."""
         self.output(number).get_by_text(text).first.wait_for()
 
+    def button(self, number: int, name: str) -> Locator:
+        """Return a button in what a cell, counted from 0, put out, once it can be pressed."""
+        button = self.output(number).get_by_role("button", name=name, exact=True)
+        button.scroll_into_view_if_needed()
+        self.page.wait_for_function(
+            "button => button.getAttribute('aria-disabled') !== 'true'",
+            arg=button.element_handle(),
+        )
+        return button
+
     def command(self, name: str, **arguments: object) -> None:
         """Run one of JupyterLab's commands and wait until it has ended."""
         self.page.evaluate(
@@ -304,14 +314,15 @@ os.environ.update({environment!r})
 
 @pytest.fixture
 def scripted() -> Iterator[Callable[..., str]]:
-    """A function that takes replies and returns a cell that connects to them."""
+    """A function that takes replies, or their makers, and returns a cell that connects to them."""
     servers: list[MessagesServer] = []
 
-    def script(*replies: Reply) -> str:
+    def script(*replies: Reply | Callable[[MessagesRequest], Reply]) -> str:
         left = list(replies)
 
-        def answer(_request: MessagesRequest) -> Reply:
-            return left.pop(0)
+        def answer(request: MessagesRequest) -> Reply:
+            reply = left.pop(0)
+            return reply if isinstance(reply, Reply) else reply(request)
 
         server = MessagesServer(answer)
         server.__enter__()

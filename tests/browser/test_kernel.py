@@ -20,16 +20,6 @@ rates = [round(mm / 25.4, 2) for mm in rainfall]
 print(f"{max(rates)} inches at most")
 rates[:3]"""
 
-#: Would run if the question were shown as Markdown that is trusted.
-_HOSTILE = "print('<img src=x onerror=\"window.owned = true\">')\n# ``` <script>window.owned = true"
-
-
-def _press_enter_with(notebook: Notebook, number: int, answer: str) -> None:
-    field = notebook.output(number).locator("input.jp-Stdin-input")
-    field.wait_for()
-    field.fill(answer)
-    field.press("Enter")
-
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_question_shows_what_would_run_and_the_answer_decides(
@@ -59,32 +49,10 @@ def test_a_question_shows_what_would_run_and_the_answer_decides(
     notebook.run(0)
     notebook.run(1)
     notebook.start(2)
-    notebook.output(2).locator("input.jp-Stdin-input").wait_for()
-    notebook.screenshot(f"question-{theme}")
-    _press_enter_with(notebook, 2, "y")
+    notebook.button(2, "Allow once").click()
     notebook.wait_for_text(2, "I propose two cells")
     notebook.page.locator(".jp-Notebook .jp-Cell").nth(3).wait_for()
     assert "max(rates)" in notebook.cell(3).locator(".cm-content").inner_text()
     notebook.screenshot(f"kernel-{theme}")
     notebook.run(3)
     assert "3.58" in notebook.output(3).inner_text()
-
-
-def test_nothing_in_a_question_can_run(
-    open_notebook: OpenNotebook,
-    scripted: Callable[..., str],
-) -> None:
-    load = scripted(
-        Reply.of(ToolUse("mcp__kernel__run_python", {"code": _HOSTILE})),
-        Reply.of("Well."),
-    )
-    notebook = open_notebook(load, "%%claude\nGo.")
-    notebook.run(0)
-    notebook.start(1)
-    notebook.output(1).locator("input.jp-Stdin-input").wait_for()
-    notebook.screenshot("question-hostile")
-    assert notebook.output(1).locator("script, img, [onerror]").count() == 0
-    assert "onerror" in notebook.output(1).inner_text()
-    _press_enter_with(notebook, 1, "n")
-    notebook.wait_for_text(1, "Well.")
-    assert notebook.page.evaluate("window.owned") is None

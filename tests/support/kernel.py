@@ -109,6 +109,15 @@ class Ran:
         return names[0] if names else ""
 
 
+def question_of(message: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a permission question shows, where a message opens one."""
+    if message["msg_type"] != "comm_open":
+        return None
+    state = message["content"]["data"].get("state", {})
+    shown = state.get("shown", {})
+    return dict(shown) if "address" in shown else None
+
+
 def _plain(aside: str) -> str:
     """Return a small line of ours as it reads."""
     return html.unescape(aside.removeprefix("<sub>").removesuffix("</sub>"))
@@ -188,6 +197,57 @@ class Kernel:
             asked.append(str(message["content"]["prompt"]))
             self.client.input(text)
         return self.finish(request), asked
+
+    def press(self, shown: Mapping[str, Any], **content: Any) -> dict[str, Any]:
+        """Say something to a permission question as its buttons do, and return the reply.
+
+        Parameters
+        ----------
+        shown
+            What the question shows.
+        **content
+            What the front end says.
+        """
+        message = self.client.session.msg(
+            "claude_magic_request", {"to": shown["address"], **content}
+        )
+        self.client.control_channel.send(message)
+        while True:
+            reply = self.client.get_control_msg(timeout=CELL_TIMEOUT_S)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                assert reply["msg_type"] == "claude_magic_reply"
+                return dict(reply["content"])
+
+    def run_pressing(
+        self,
+        code: str,
+        *presses: Mapping[str, Any] | None,
+    ) -> tuple[Ran, list[dict[str, Any]]]:
+        """Run a cell that asks with buttons; return what it did and what the questions showed.
+
+        Parameters
+        ----------
+        code
+            The cell.
+        *presses
+            What is said to each question after it was shown; None interrupts the kernel.
+        """
+        left = list(presses)
+        asked: list[dict[str, Any]] = []
+
+        def answer(message: dict[str, Any]) -> None:
+            shown = question_of(message)
+            if shown is None:
+                return
+            asked.append(shown)
+            assert self.press(shown, do="ready") == {"status": "ok", "over": False}
+            press = left.pop(0)
+            if press is None:
+                self.interrupt()
+            else:
+                assert self.press(shown, do="answer", **press)["status"] == "ok"
+
+        return self.finish(self.start(code), answer), asked
 
     def converse(self, on_permission: str = "None", **options: Any) -> None:
         """Put a conversation with options of the test's own in the place of the kernel's.

@@ -1,0 +1,126 @@
+"""The person in front of the kernel, and how a question reaches them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from IPython.display import display
+
+from .front_end import FrontEnd
+from .permission.asking import Choice, ask_in_text, choose
+from .permission.question import fenced, visible
+from .pump import WAKE_EVERY_S
+from .renderers import words
+from .renderers.folds import bounded, fold, inert
+
+if TYPE_CHECKING:
+    from claude_magic.widgets import ControlChannel
+
+    from .permission.question import Question
+    from .permission.rules import Rule
+
+#: How long a front end may take to show a question with buttons, in seconds. It takes 0.1 in
+#: JupyterLab on this machine; a slow line is slower.
+HANDSHAKE_S = 3.0
+
+#: How long one may take that has shown such a question before.
+PATIENT_HANDSHAKE_S = 15.0
+
+#: So much of what was asked stays in the notebook with the answer, in characters.
+MOST_KEPT = 20_000
+
+_ANSWERED = {
+    Choice.ONCE: "✓ You allowed this once:",
+    Choice.SESSION: "✓ You allowed this in this session:",
+    Choice.NO: "✗ You said no:",
+    Choice.STOP: "✗ You stopped here:",
+}
+_UNANSWERED = "✗ Nobody answered:"
+
+
+class Person:
+    """Asks the person in front of the kernel, with buttons where the front end has them.
+
+    Whether it has is found out with the first question: a front end that can press buttons while a
+    cell is running says so when it shows them. Where it does not, the question comes as text, with
+    a field for the answer, and so do the ones after it. Main thread only.
+
+    Parameters
+    ----------
+    control
+        How the front end reaches the kernel while a cell is running.
+    handshake_s
+        How long the front end may take to show the first question, in seconds.
+    """
+
+    def __init__(self, control: ControlChannel, handshake_s: float = HANDSHAKE_S) -> None:
+        self._control = control
+        self._handshake_s = handshake_s if control.available else 0.0
+
+    def ask(self, question: Question, rule: Rule | None, front_end: FrontEnd) -> tuple[Choice, str]:
+        """Ask a question and wait for the answer; a KeyboardInterrupt passes through.
+
+        Parameters
+        ----------
+        question
+            What is asked; all of it is shown.
+        rule
+            What "for this session" stands for; None offers no such choice.
+        front_end
+            What shows it.
+
+        Returns
+        -------
+        tuple of Choice and str
+            The choice, and the reason for a no.
+        """
+        if front_end is FrontEnd.CONSOLE:
+            return ask_in_text(question, input, print, rule)
+        if self._handshake_s:
+            return self._ask_with_buttons(question, rule)
+        display(_question_bundle(question), raw=True)
+        return choose(input, print, rule)
+
+    def _ask_with_buttons(self, question: Question, rule: Rule | None) -> tuple[Choice, str]:
+        from claude_magic.widgets import PermissionQuestion  # noqa: PLC0415 - loads anywidget
+
+        widget = PermissionQuestion(
+            self._control,
+            question.title,
+            question.body,
+            question.language,
+            question.note,
+            visible(str(rule), one_line=True) if rule is not None else None,
+        )
+        place = display(widget, display_id=True)
+        kept = _record_bundle(_UNANSWERED, question)
+        try:
+            verdict = widget.wait(self._handshake_s, WAKE_EVERY_S)
+            if verdict is None:
+                kept = _question_bundle(question)
+                place.update(kept, raw=True)
+                return choose(input, print, rule)
+            choice, reason = Choice(verdict.choice), verdict.reason.strip()
+            kept = _record_bundle(_ANSWERED[choice], question, reason)
+            return choice, reason
+        finally:
+            # A first word that comes too late is one, too: the next question waits for it.
+            self._handshake_s = PATIENT_HANDSHAKE_S if widget.reached else 0.0
+            # What is saved with the notebook: a widget would be blank without its kernel.
+            place.update(kept, raw=True)
+            widget.close()
+
+
+def _question_bundle(question: Question) -> dict[str, str]:
+    """Return a question as Markdown, to stand above the field for the answer."""
+    parts = [f"**{inert(question.title)}**", fenced(question.body, question.language)]
+    if question.note:
+        parts.append(fenced(question.note, None))
+    return words.text_bundle("\n\n".join(parts))
+
+
+def _record_bundle(answered: str, question: Question, reason: str = "") -> dict[str, str]:
+    """Return what was asked and answered as a line that unfolds."""
+    said = f"Your reason: {reason}" if reason else ""
+    details = (said, bounded(question.body, MOST_KEPT), question.note or "")
+    return fold(answered, question.title, *details)
