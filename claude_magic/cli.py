@@ -67,6 +67,14 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     _add_tape(commands)
+    doctor = commands.add_parser(
+        "doctor",
+        help="look whether everything is there, and say what to do about what is not",
+        description="Look at Claude Code, the login, the kernel and JupyterLab. Nothing is sent, "
+        "and no secret is printed. The exit code is 1 where no cell could be answered.",
+    )
+    doctor.add_argument("--json", action="store_true", help="print it as JSON, for a report")
+    doctor.set_defaults(run=_doctor)
     login = commands.add_parser(
         "login",
         help="log Claude Code in, with a Claude account",
@@ -166,6 +174,14 @@ def _open_lab(folder: Path, environment: dict[str, str]) -> int:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - ours
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from .doctor import examine, is_fine, report  # noqa: PLC0415 - only this command needs it
+
+    findings = examine()
+    sys.stdout.write(report(findings, as_json=chosen.json) + "\n")
+    return 0 if is_fine(findings) else 1
 
 
 def _login(_chosen: argparse.Namespace) -> int:

@@ -12,7 +12,17 @@ import pytest
 from support.kernel import Kernel
 
 from claude_magic import ClaudeSession, SessionOptions
-from claude_magic.tape import Deck, Mode, Reply, Tape, Text, Thinking, ToolUse, tape_of
+from claude_magic.tape import (
+    Deck,
+    Mode,
+    Reply,
+    Tape,
+    Text,
+    Thinking,
+    ToolUse,
+    offline_demo,
+    tape_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -322,3 +332,16 @@ def test_a_plain_test_has_a_tape_of_its_own(scripted: Any, tmp_path: Path) -> No
     (turn,) = Tape.load(tmp_path / "tapes" / "test_plain" / "test_thanks.yaml").turns.values()
     assert turn.replies[0].steps == (Text("You are welcome."),)
     assert "1 passed" in pytest_run(tmp_path)
+
+
+# -- the shipped tape ------------------------------------------------------------------------------
+
+
+def test_all_that_the_shipped_tape_says_reaches_the_reader() -> None:
+    """Runs with the oldest and the newest Claude Code: `make test-floors`, `make test`."""
+    with offline_demo() as demo:
+        for conversation in demo.tape.conversations:
+            with ClaudeSession(SessionOptions(environment=demo.environment)) as session:
+                for turn in conversation.turns:
+                    last = [step for step in turn.replies[-1].steps if isinstance(step, Text)][-1]
+                    assert session.ask(turn.you).text.endswith(last.text)
