@@ -262,6 +262,9 @@ def test_the_command_records_shows_replays_and_checks(scripted: Any, tmp_path: P
     checked = command("check", path)
     assert (checked.returncode, checked.stdout) == (0, f"{path}: fine\n")
 
+    strict = ("--nbval", "--nbval-current-env", "--claude-tape=replay")
+    assert "5 passed" in pytest_run(tmp_path, *strict, path.name)
+
     added = command("record", "--add", path, **scripted.environment)
     assert "0 answers recorded" in added.stdout
     assert len(scripted.requests) == asked
