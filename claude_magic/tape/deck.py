@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from .request import MessagesRequest
     from .tape import TapeTurn
 
 #: Names a tape, and maybe how it is used, for all kernels that inherit it: ``MODE:FILE``.
@@ -31,6 +32,15 @@ TAPE_VARIABLE = "CLAUDE_MAGIC_TAPE"
 
 #: Where tapes lie, beside the notebook.
 FOLDER = "tapes"
+
+
+#: What would make Claude Code in a replay talk to somebody else, or show the tape a credential.
+_OTHER_WAYS = (
+    *CLOUDS,
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+)
 
 
 class Mode(Enum):
@@ -176,8 +186,8 @@ class Deck:
         # Whoever inherits this has a tape, and must not look for one.
         variables = {TAPE_VARIABLE: ""}
         if self._demo is not None:
-            clouds = {name: "" for name in CLOUDS if self._environ.get(name)}
-            return {**clouds, **self._demo.environment, **variables}
+            others = {name: "" for name in _OTHER_WAYS if self._environ.get(name)}
+            return {**others, **self._demo.environment, **variables}
         if self._recorder is None:
             raise TapeError("The tape does not run, so it has no environment. Start it first.")
         return {
@@ -185,6 +195,11 @@ class Deck:
             "CLAUDE_MAGIC_LABEL": self.label,
             **variables,
         }
+
+    @property
+    def requests(self) -> list[MessagesRequest]:
+        """The last requests of a replay, oldest first; none in a recording."""
+        return self._demo.server.requests if self._demo is not None else []
 
     @property
     def misses(self) -> list[str]:

@@ -19,10 +19,16 @@ if TYPE_CHECKING:
     from .rules import Rules
     from .tape import TapeTurn
 
-#: The tools whose every word is the kernel's or the user's; Claude Code words its own anew with any
-#: of its versions.
+#: The tools whose every word is the kernel's or the user's.
 _OURS = "mcp__"
 _KERNEL = "mcp__kernel__"
+
+#: Claude Code's own tools that show what is there. What it says of its others, and of a failure of
+#: any, it words anew with its versions.
+_SHOWING = frozenset({"Bash", "Glob", "Grep", "Read"})
+
+#: The newest file comes first, which is another one in every checkout.
+_UNORDERED = frozenset({"Glob", "Grep"})
 
 #: Read numbers the lines, and not in the same way in all of its versions.
 _LINE_NUMBER = re.compile(r"^ *(\d+)(?:→|\t)", re.MULTILINE)
@@ -85,8 +91,12 @@ def _differs(
 ) -> bool:
     if recorded.is_error != result.is_error:
         return True
-    if recorded.is_error and not use.name.startswith(_OURS):
+    if use.name.startswith(_OURS):
+        return before != now
+    if recorded.is_error or use.name not in _SHOWING:
         return False
+    if use.name in _UNORDERED:
+        return sorted(before.splitlines()) != sorted(now.splitlines())
     return before != now
 
 

@@ -13,16 +13,19 @@ from support.kernel import Kernel
 
 from claude_magic import ClaudeSession, SessionOptions
 from claude_magic.tape import (
+    Conversation,
     Deck,
     Mode,
     Reply,
     Tape,
+    TapeTurn,
     Text,
     Thinking,
     ToolUse,
     offline_demo,
     tape_of,
 )
+from claude_magic.tape.tape_text import tape_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,6 +195,24 @@ def test_a_login_is_recorded_with_like_a_key(
     assert request.headers["authorization"] == f"Bearer {scripted.server.token}"
     assert deck.recorded_count == 1
     assert scripted.server.token not in path.read_text()
+
+
+def test_a_replay_sends_no_credential_of_its_own_and_needs_none(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "a.yaml"
+    turn = TapeTurn("Thanks.", (Reply.of("You are welcome."),))
+    path.write_text(tape_text(Tape("T", (Conversation("c", (turn,)),))))
+    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "the-gateways-token")
+    monkeypatch.setenv("CLAUDE_CODE_OAUTH_TOKEN", "the-logins-token")
+    monkeypatch.setenv("CLAUDE_CODE_USE_BEDROCK", "1")
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Key: the-gateways-header")
+    with Deck(path, Mode.REPLAY) as deck:
+        with ClaudeSession(SessionOptions(environment=deck.environment)) as session:
+            assert session.ask("Thanks.").text == "You are welcome."
+        (request,) = deck.requests
+    assert "the-" not in str(request.headers)
 
 
 def test_sessions_in_another_order_and_at_once_play_what_was_recorded(

@@ -102,6 +102,19 @@ def test_how_claude_code_words_a_failure_may_change_with_its_version(ask: Ask) -
     assert tape.reply(looked(ask, "1\ta,b", name="Read")) == Reply.of("Seen.")
 
 
+def test_what_claude_code_says_of_its_own_work_may_change_too(ask: Ask) -> None:
+    tape = tape_of(use("The file has been updated.", name="Edit"))
+    assert tape.reply(looked(ask, "Updated.", name="Edit")) == Reply.of("Seen.")
+    told = changed(tape_of(use("118", name="Bash")).reply(looked(ask, "120", name="Bash")))
+    assert "Changed: 118 → 120" in told
+
+
+def test_files_may_be_found_in_any_order(ask: Ask) -> None:
+    tape = tape_of(use("a.csv\nb.csv", name="Glob"))
+    assert tape.reply(looked(ask, "b.csv\na.csv", name="Glob")) == Reply.of("Seen.")
+    assert "c.csv" in changed(tape.reply(looked(ask, "a.csv\nc.csv", name="Glob")))
+
+
 def test_the_kernels_own_failure_is_compared(ask: Ask) -> None:
     failed = {"content": "KeyError: 'y'", "is_error": True}
     assert "KeyError" in changed(
