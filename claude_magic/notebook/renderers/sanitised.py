@@ -6,6 +6,9 @@ cell that was just run: script in it runs. So no tag may reach it that is not kn
 What is code to one Markdown parser is not code to another, and whoever writes into a file that
 Claude reads may know where they differ. So nothing dangerous is left as it is even in code: code
 that holds a tag is written in HTML, escaped, which every parser takes for the same.
+
+An image is loaded as soon as it is shown, and whoever serves it learns what stands in its address.
+So only an image that lies beside the notebook is one; any other becomes a link.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ _ADDRESS_IN_BRACKETS = re.compile(r"<((?:https?://|mailto:)[^\s<>\"'`]+)>")
 _DESTINATION = re.compile(r"(?<=\])(?P<opening>[(:])(?=\s*<?(?P<address>[^\s>)]*))")
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _SCHEMES = {"http", "https", "mailto", "attachment"}
+#: All but those that name a file in or below the notebook's folder.
+_IMAGE = re.compile(r"!\[(?![^\[\]\n]*\]\((?![/.]*/)[\w./%-]+\))")
 #: What makes links and attributes in mathematics.
 _COMMAND = re.compile(r"\\(?:href|class|cssId|style|data|csname)(?![A-Za-z])")
 
@@ -68,6 +73,7 @@ def _dangerous(text: str) -> bool:
     return bool(
         _TAG.search(_NO_TAG.sub("", text))
         or _COMMAND.search(text)
+        or _IMAGE.search(text)
         or any(_leads_astray(found["address"]) for found in _DESTINATION.finditer(text))
     )
 
@@ -109,12 +115,13 @@ def _text(text: str) -> str:
 def _prose(text: str) -> str:
     text = _ADDRESS_IN_BRACKETS.sub(r"\1", text)
     text = _COMMAND.sub(lambda found: f"&#92;{found[0][1:]}", text)
+    text = _IMAGE.sub("(image) [", text)
     return _DESTINATION.sub(_without_link, _TAG.sub("&lt;", text))
 
 
 def _math(text: str) -> str:
     """Mathematics knows no entities, but a space means nothing to it."""
-    text = _TAG.sub("< ", _COMMAND.sub(r"\\mathrm", text))
+    text = _IMAGE.sub("! [", _TAG.sub("< ", _COMMAND.sub(r"\\mathrm", text)))
     return _DESTINATION.sub(r" \g<opening>", text)
 
 

@@ -21,6 +21,7 @@ PIECES = [
     *("```", "````html", "~~~", "\n", "\n\n", "`", "``", "$", "$$", "> ", "- ", "    ", "1. ", "\\"),
     *("[a](javascript:x)", "[a](<java&Tab;script:x>)", "[a](&#106;avascript:x)", "[a](j\\avascript:x)"),
     *("[a]: javascript:x", "[a]:\ndata:text/html,x", "[a]", '[b]: /u "', '"', "\\href{javascript:x}{a}"),
+    *("![", "![a](http://x/?y)", "![a][b]", "![a](b.png)", "[b]: //x/y", "(", "!", "![a]("),
     *("<br>", "<b>", "</b>", "<int>", "<T>", "text", "a < b", "# h", "(", "](", "javascript:x", ")"),
 ]  # fmt: skip
 
@@ -79,6 +80,7 @@ def test_a_parser_of_markdown_makes_no_attribute_that_could_run(text: str) -> No
     setattr(page, "validateLink", lambda _url: True)  # noqa: B010 - mypy takes no assignment
     for tag, attributes in Tags(page.render(sanitised(text))).found:
         assert set(attributes) <= {"href", "title", "start", "src", "alt", "class"}, tag
+        assert tag != "img" or attributes["src"] == "b.png", attributes
         address = html.unescape(attributes.get("href") or "").replace("%09", "")
         scheme = re.match(r"\s*([a-z][\w+.-]*):", address, re.IGNORECASE)
         assert scheme is None or scheme[1].lower() in {"http", "https", "mailto"}, address
@@ -91,6 +93,7 @@ def test_a_parser_of_markdown_makes_no_attribute_that_could_run(text: str) -> No
         "$a < b$ and 1 < 2, x <- c(1, 2), H<sub>2</sub>O<br>and <kbd>Ctrl</kbd>",
         "```python\nif a < b:\n    print('x')\n```\n",
         "```cpp\n#include <stdio.h>\nvector<int> x;\n```",
+        "A plot: ![rain](plots/rain-1.png)",
         "[a]: https://example.org\n\n<details><summary>More</summary>\n\nInside\n\n</details>",
         "",
     ],
@@ -105,6 +108,12 @@ def test_what_is_harmless_stays_as_it_is(text: str) -> None:
         ("A <div>x</div>.", "A &lt;div>x&lt;/div>."),
         ("Use `<div>` here.", "Use <code>&#60;div&#62;</code> here."),
         ("$a <b c$", "$a < b c$"),
+        ("![a](http://x/?secret)", "(image) [a](http://x/?secret)"),
+        ("![a](//x/y) ![](/api/me)", "(image) [a](//x/y) (image) [](/api/me)"),
+        ("![a](../../x.png)", "(image) [a](../../x.png)"),
+        ("![a][b]\n\n[b]: http://x", "(image) [a][b]\n\n[b]: http://x"),
+        ("![a](b.png 'c')", "(image) [a](b.png 'c')"),
+        ("`![a](http://x)`", "<code>!&#91;a&#93;(http:&#47;/x)</code>"),
         ("<https://example.org>", "https://example.org"),
         ("[x](javascript:alert(1))", "[x]&#40;javascript:alert(1))"),
         (
