@@ -16,7 +16,7 @@ from .recorder import Recorder
 from .recording import Recording, empty_tape
 from .scrubbing import Scrubbing
 from .tape import RECORDED, Tape
-from .upstream import CLOUDS, Upstream
+from .upstream import Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,15 +32,6 @@ TAPE_VARIABLE = "CLAUDE_MAGIC_TAPE"
 
 #: Where tapes lie, beside the notebook.
 FOLDER = "tapes"
-
-
-#: What would make Claude Code in a replay talk to somebody else, or show the tape a credential.
-_OTHER_WAYS = (
-    *CLOUDS,
-    "ANTHROPIC_AUTH_TOKEN",
-    "ANTHROPIC_CUSTOM_HEADERS",
-    "CLAUDE_CODE_OAUTH_TOKEN",
-)
 
 
 class Mode(Enum):
@@ -186,8 +177,7 @@ class Deck:
         # Whoever inherits this has a tape, and must not look for one.
         variables = {TAPE_VARIABLE: ""}
         if self._demo is not None:
-            others = {name: "" for name in _OTHER_WAYS if self._environ.get(name)}
-            return {**others, **self._demo.environment, **variables}
+            return {**self._demo.environment, **variables}
         if self._recorder is None:
             raise TapeError("The tape does not run, so it has no environment. Start it first.")
         return {

@@ -61,6 +61,11 @@ def forwarding_endpoint(
         Ends all open replies when it is set.
     complain
         Is told why an answer could not be taken down.
+
+    Raises
+    ------
+    TapeError
+        If a certificate or a proxy that is configured cannot be used.
     """
     proxy = _Proxy(token, recording, upstream, stopping, complain)
 
@@ -98,15 +103,14 @@ class _Proxy:
         self._upstream = upstream
         self._stopping = stopping
         self.complain = complain
-        self._client: httpx.AsyncClient | None = None
+        self._client = upstream.client()
         #: Whoever asks what is being answered waits for that answer.
         self.turns: dict[tuple[History, int], asyncio.Lock] = {}
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         yield
-        if self._client is not None:
-            await self._client.aclose()
+        await self._client.aclose()
 
     async def messages(self, http: Request) -> Response:
         read = await self._read(http)
@@ -125,7 +129,6 @@ class _Proxy:
         return _Forwarded(self, self._forwarded(http, read), self._stopping)
 
     async def send(self, forwarded: httpx.Request) -> httpx.Response:
-        assert self._client is not None  # noqa: S101 - _forwarded has made it
         # What the far end remembers of one session is nothing that another one should send.
         self._client.cookies.clear()
         return await self._client.send(forwarded, stream=True)
@@ -142,8 +145,6 @@ class _Proxy:
             return Failure(400, "invalid_request_error", "the client left")
 
     def _forwarded(self, http: Request, body: bytes) -> httpx.Request:
-        if self._client is None:
-            self._client = self._upstream.client()
         query = f"?{http.url.query}" if http.url.query else ""
         headers = passed_on(http.headers.items(), (TOKEN_HEADER,))
         scheme, _, bearer = http.headers.get("authorization", "").partition(" ")

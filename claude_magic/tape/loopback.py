@@ -91,6 +91,7 @@ class LoopbackServer(ABC):
             raise TapeError(f"The server runs already, at {self.url}. Stop it first.")
         from .listener import Listener  # noqa: PLC0415 - starlette and uvicorn are heavy
 
+        listener = Listener(self._application)
         # The protocol is named because asyncio turns Nagle's algorithm off only where it is: with
         # it, each reply on a kept connection comes 40 ms late.
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -98,7 +99,7 @@ class LoopbackServer(ABC):
             # Connections of the last run may still linger.
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", self._wanted_port))
-        self._listener = Listener(self._application)
+        self._listener = listener
         self._thread = threading.Thread(
             target=self._listener.run_on,
             args=(listening,),

@@ -362,6 +362,21 @@ def test_where_nothing_can_be_recorded_it_is_said(environ: dict[str, str], told:
         Upstream.of(environ)
 
 
+@pytest.mark.parametrize(
+    "variable",
+    ["NODE_EXTRA_CA_CERTS", "CLAUDE_CODE_CLIENT_CERT"],
+)
+def test_a_certificate_that_is_not_there_is_told_at_the_start(
+    variable: str,
+    tmp_path: Path,
+) -> None:
+    recording = Studio("http://127.0.0.1:1", tmp_path).recording
+    recorder = Recorder(recording, Upstream.of({variable: str(tmp_path / "none.pem")}))
+    with pytest.raises(TapeError, match="The recording cannot reach https"):
+        recorder.start()
+    recorder.stop()
+
+
 def test_the_default_is_the_api_itself() -> None:
     assert Upstream.of({}).url == "https://api.anthropic.com"
 
