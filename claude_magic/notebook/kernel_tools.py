@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.masking import mask
 from claude_magic.session import Picture, ServedTool, ToolAnswer, ToolDefinition, well_formed
 
 from .cells import ProposedCell
 from .kernel.kinds import lineage
-from .kernel.masking import mask
 from .kernel.views import summary, view
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from weakref import WeakKeyDictionary
 
@@ -19,6 +20,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from claude_magic.errors import OptionError, UsageError
+from claude_magic.masking import mask
 from claude_magic.session import (
     MAIN,
     READING_TOOLS,
@@ -40,7 +42,6 @@ from .desk import Desk
 from .failure import brief_failures
 from .front_end import FrontEnd, front_end, notebook_path
 from .kernel.history import CellHistory
-from .kernel.masking import mask
 from .kernel.runner import PythonRunner
 from .kernel_context import KernelContext
 from .kernel_tools import KernelTools
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from traitlets import Bunch
 
     from claude_magic.session import NamedSession, Prompt, Turn, TurnFinished
-    from claude_magic.tape import Demo
+    from claude_magic.tape import Deck, Demo
     from claude_magic.widgets import StatusPanel
 
     from .renderers import Renderer
@@ -97,7 +98,7 @@ class Side:
 class ClaudeMagics(Configuration, Magics):
     """The kernel's conversations with Claude Code, and the magics that reach them.
 
-    Owns the kernel's sessions, and the demo server once `%claude_connect --demo` has started it;
+    Owns the kernel's sessions, and the demo or the tape that `%claude_connect` has started;
     `close` ends both. Main thread only.
 
     Parameters
@@ -136,7 +137,8 @@ class ClaudeMagics(Configuration, Magics):
         #: Completes names and options in prompts.
         self.matcher = prompt_matcher(shell, self._parser_of)
         self._lasting: dict[str, list[LastingTurn]] = {}
-        self._demo: Demo | None = None
+        # What answers in Claude's place, or records what it answers.
+        self._far_end: Demo | Deck | None = None
         self._panel: StatusPanel | None = None
         # What --last has found, by name.
         self._lasts: dict[str, str] = {}
@@ -331,7 +333,7 @@ class ClaudeMagics(Configuration, Magics):
         self.sessions.max_live = change.new
 
     def close(self) -> None:
-        """End the conversations, their panels and the demo; wait until nothing is left of them."""
+        """End the conversations, panel, demo and tape; wait until nothing is left of them."""
         self.link.close()
         self._history.stop()
         self._runner.close()
@@ -339,12 +341,12 @@ class ClaudeMagics(Configuration, Magics):
         if self._panel is not None:
             self._panel.close()
         self.control.close()
-        self._end_demo()
+        self._end_far_end()
 
-    def _end_demo(self) -> None:
-        if self._demo is not None:
-            self._demo.stop()
-            self._demo = None
+    def _end_far_end(self) -> None:
+        if self._far_end is not None:
+            self._far_end.stop()
+            self._far_end = None
 
     # -- prompts -------------------------------------------------------------------------------
 
@@ -565,9 +567,19 @@ class ClaudeMagics(Configuration, Magics):
         help="answer with scripted replies, offline",
     )
     @argument(
+        "--tape",
+        metavar="FILE",
+        help="answer from this tape, offline",
+    )
+    @argument(
+        "--record",
+        action="store_true",
+        help="with --tape: talk to Claude, and make the tape anew",
+    )
+    @argument(
         "--live",
         action="store_true",
-        help="leave the demo and talk to Claude",
+        help="leave the demo or the tape and talk to Claude",
     )
     @line_magic
     def claude_connect(self, line: str) -> None:
@@ -581,12 +593,15 @@ class ClaudeMagics(Configuration, Magics):
             ways = {
                 "--demo": chosen.demo,
                 "--live": chosen.live,
+                "--tape": chosen.tape is not None,
                 "--last": chosen.last,
                 "--resume": chosen.resume is not None,
             }
             taken = [option for option, given in ways.items() if given]
             if len(taken) > 1:
                 raise UsageError(f"{' and '.join(taken)} exclude each other.")
+            if chosen.record and chosen.tape is None:
+                raise UsageError("--record goes with --tape FILE, which is what is recorded.")
             if chosen.fork is not None and not (chosen.last or chosen.resume):
                 raise UsageError("--fork goes with --last or --resume here; or %%claude --fork.")
             if chosen.fork is not None and chosen.session is not None:
@@ -599,10 +614,10 @@ class ClaudeMagics(Configuration, Magics):
         """Return the conversation that `%claude_connect` was asked for, begun anew if need be."""
         name = chosen.session or MAIN
         changes = option_changes(chosen)
-        if chosen.demo or chosen.live:
+        if chosen.demo or chosen.live or chosen.tape is not None:
             if chosen.session is not None:
-                raise UsageError("--demo and --live are for all conversations of a kernel.")
-            return self._switch(changes, demo=chosen.demo)
+                raise UsageError("--demo, --tape and --live are for all conversations of a kernel.")
+            return self._switch(changes, self._wanted(chosen))
         if chosen.last or chosen.resume is not None:
             session_id = chosen.resume or self._last(name)
             if chosen.fork is not None:
@@ -630,33 +645,45 @@ class ClaudeMagics(Configuration, Magics):
         self._lasts[name] = past[0].session_id
         return past[0].session_id
 
-    def _switch(self, changes: dict[str, Any], *, demo: bool) -> NamedSession:
-        """Leave all conversations and begin one with the demo, or with Claude."""
-        wanted: Demo | None = None
-        environment: dict[str, str] = {}
-        if demo:
-            from claude_magic.tape import offline_demo  # noqa: PLC0415 - starlette on demand
+    def _wanted(self, chosen: Namespace) -> Demo | Deck | None:
+        """Return what shall answer in Claude's place, or record it, and runs; None for nothing."""
+        if chosen.tape is not None:
+            from claude_magic.tape import Deck, Mode  # noqa: PLC0415 - starlette on demand
 
-            wanted = self._demo or offline_demo().start()
-            environment = dict(wanted.environment)
-        label = wanted.label if wanted is not None else None
-        try:
-            options = self.sessions.main.options.but(
-                environment=environment, label=label, **changes
+            mode = Mode.RECORD if chosen.record else Mode.REPLAY
+            remedy = (
+                f"Record it: `%claude_connect --tape {chosen.tape} --record`, then run the notebook"
+                " from its beginning."
             )
+            path = Path(chosen.tape).absolute()
+            return Deck(path, mode, folder=Path.cwd(), remedy=remedy).start()
+        if chosen.demo:
+            from claude_magic.tape import Demo, offline_demo  # noqa: PLC0415
+
+            return self._far_end if isinstance(self._far_end, Demo) else offline_demo().start()
+        return None
+
+    def _switch(self, changes: dict[str, Any], wanted: Demo | Deck | None) -> NamedSession:
+        """Leave all conversations and begin one with the demo, with a tape, or with Claude."""
+        try:
+            options = self.sessions.main.options.but(**_talking_to(wanted), **changes)
         except OptionError:
-            if wanted is not None and wanted is not self._demo:
+            if wanted is not None and wanted is not self._far_end:
                 wanted.stop()
             raise
         self.sessions.end_others()
         # Nobody may be talking to the demo when it goes.
         self.session.close()
-        if wanted is not self._demo:
-            self._end_demo()
-            self._demo = wanted
-        self.sessions.options = self.sessions.options.but(environment=environment, label=label)
+        if wanted is not self._far_end:
+            self._end_far_end()
+            self._far_end = wanted
+        self.sessions.options = self.sessions.options.but(**_talking_to(wanted))
         self.sessions.main.reset(options)
         return self.sessions.main
+
+    def put_in(self, deck: Deck) -> None:
+        """Have all conversations talk to a tape that runs; it is stopped with them."""
+        self._switch({}, deck)
 
     @magic_arguments()
     @argument("name", nargs="?", default=MAIN, metavar="NAME", help="the conversation")
@@ -746,6 +773,13 @@ class ClaudeMagics(Configuration, Magics):
         from claude_magic.widgets import status_text  # noqa: PLC0415
 
         sys.stdout.write(status_text(named.status) + "\n")
+
+
+def _talking_to(wanted: Demo | Deck | None) -> dict[str, Any]:
+    """Return the options by which a session talks to a demo, to a tape, or to Claude."""
+    if wanted is None:
+        return {"environment": {}, "label": None}
+    return {"environment": wanted.environment, "label": wanted.label}
 
 
 def _agree(session: ClaudeSession, turn: Turn, terms: Terms) -> None:

@@ -29,6 +29,10 @@ function codeOf(pieces) {
   return code;
 }
 
+// Without this, JupyterLab takes Enter on a button as "edit the cell", and letters as commands. It
+// looks at the element that has the focus only.
+const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 /** Call back once the node has been visible for a while. */
 function whenSeen(node, callback) {
   let timer;
@@ -52,8 +56,6 @@ function render({ model, el }) {
   const shown = model.get("shown");
   const card = element("section", "claude-magic-question", "", {
     "aria-label": `Claude asks for your consent: ${shown.title}`,
-    // Without this, JupyterLab takes Enter on a button as "edit the cell".
-    "data-lm-suppress-shortcuts": "true",
   });
 
   const head = element("div", "cm-head");
@@ -62,6 +64,7 @@ function render({ model, el }) {
     element("span", "cm-title", shown.title),
   );
   const body = element("pre", "cm-body", "", {
+    ...OWN_KEYS,
     role: "region",
     "aria-label": "What exactly would be done",
     tabindex: "0",
@@ -73,6 +76,7 @@ function render({ model, el }) {
 
   const row = element("div", "cm-buttons", "", { role: "group", "aria-label": "Your answer" });
   const reason = element("input", "cm-reason", "", {
+    ...OWN_KEYS,
     type: "text",
     "aria-label": "Why not? Claude reads this",
     placeholder: "Why not? Claude reads it",
@@ -81,7 +85,11 @@ function render({ model, el }) {
   });
   const buttons = [];
   const button = (choice, label, title) => {
-    const node = element("button", `cm-button cm-${choice}`, label, { type: "button", title });
+    const node = element("button", `cm-button cm-${choice}`, label, {
+      ...OWN_KEYS,
+      type: "button",
+      title,
+    });
     node.addEventListener("click", (event) => {
       // A script's click is not trusted; the second one of a double click was not meant for this.
       if (event.isTrusted && event.detail <= 1) {
