@@ -6,8 +6,6 @@ BIN    := $(VENV)/bin
 
 # What an installation is made of besides Python, which an editable one does not follow.
 BUILT  := pyproject.toml labextension/package-lock.json $(shell find labextension/src -type f)
-# With the Node that the tests install, whether or not the machine has one.
-NPM     = PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix labextension
 
 .DEFAULT_GOAL := help
 .PHONY: help demo lab labextension notebooks pictures docs bench test faults test-pythons test-floors lint clean
@@ -31,7 +29,6 @@ notebooks: $(VENV)/.demo  ## run all notebooks on the offline demo and store the
 	$(BIN)/claude-magic demo --save notebooks/*.ipynb
 
 test: $(VENV)/.test lint  ## install what the tests need and run all of them
-	$(NPM) test
 	tests/install-chromium
 	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
 
@@ -68,13 +65,13 @@ pictures: $(VENV)/.test  ## take the README's picture anew
 docs: $(VENV)/.test  ## write the generated tables of the documentation anew
 	$(BIN)/cog -r docs/*.md
 
-lint: $(VENV)/.node  ## check style, types, the direction of imports and generated tables
+lint: $(VENV)/.test  ## check style, types, the direction of imports and generated tables
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/cog --check docs/*.md
-	$(NPM) run lint
+	PATH="$(CURDIR)/$(BIN):$$PATH" tests/check-typescript
 
 clean:  ## remove what these commands made
 	rm -rf $(VENV) .venv-* output build dist labextension/dist labextension/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
@@ -95,7 +92,3 @@ $(VENV)/.test: $(BUILT) | $(BIN)/python
 	@echo "Installing what the tests need into $(VENV); this takes about a minute …"
 	@$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.demo
-
-$(VENV)/.node: labextension/package-lock.json $(VENV)/.test
-	@$(NPM) ci --include=dev
-	@touch $@

@@ -7,7 +7,7 @@ import statistics
 import threading
 from typing import TYPE_CHECKING
 
-from claude_magic.tape import Hold, Reply
+from claude_magic.tape import Hold, Reply, ToolUse
 
 from .conftest import SCREENSHOTS
 from .test_lab_extension import press, status
@@ -157,8 +157,14 @@ def test_in_notebook_7_the_buttons_work_too(
     lab: Lab, browser: Browser, open_notebook: OpenNotebook, scripted: Callable[..., str]
 ) -> None:
     cells = [
-        scripted(Reply.of("Hello."), Reply.of("Because.")),
+        scripted(
+            Reply.of("Hello."),
+            Reply.of("Because."),
+            Reply.of(ToolUse("mcp__kernel__run_python", {"code": "x = 1"})),
+            Reply.of("It ran."),
+        ),
         "1 / 0",
+        "%%claude\nRun it.",
     ]
     # Opened in JupyterLab first, which makes the file, and whose fixture ends the kernel.
     notebook = open_notebook(*cells)
@@ -187,6 +193,17 @@ def test_in_notebook_7_the_buttons_work_too(
     page.keyboard.type("Why?")
     page.keyboard.press("Control+Enter")
     page.locator(".jp-Cell-outputArea").get_by_text("Because.").wait_for()
+    # Below the cell that was asked about is the one that was inserted.
+    asking = page.locator(".jp-Notebook .jp-Cell").last
+    asking.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    once = asking.locator(".claude-magic-question .cm-once")
+    once.scroll_into_view_if_needed()
+    allowed = asking.locator('.cm-once:not([aria-disabled="true"])')
+    allowed.wait_for()
+    page.screenshot(path=SCREENSHOTS / "notebook-7-question.png")
+    allowed.click()
+    asking.get_by_text("It ran.").wait_for()
     button("claude-menu")
     page.locator(".jp-claude-menu").get_by_text("Disconnect").wait_for()
     page.screenshot(path=SCREENSHOTS / "notebook-7.png")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from claude_magic.tape import Reply, Thinking, ToolUse
+from claude_magic.tape import Reply, Text, Thinking, ToolUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +14,21 @@ if TYPE_CHECKING:
     from .conftest import Notebook
 
     OpenNotebook = Callable[..., Notebook]
+
+#: So many frames of an answer of 50 kB over 10 s may take longer than this, in ms.
+MOST_LONG_FRAMES = 5
+FRAME_MS = 50
+
+_WATCH_FRAMES = f"""
+window.longFrames = [];
+let last = performance.now();
+const watch = now => {{
+  if (now - last > {FRAME_MS}) window.longFrames.push(now - last);
+  last = now;
+  requestAnimationFrame(watch);
+}};
+requestAnimationFrame(watch);
+"""
 
 _OWN = "window.owned = true"
 
@@ -116,3 +131,22 @@ def test_thinking_and_tools_are_lines_that_unfold(
         summary.click()
     assert output.get_by_text("<b>secret</b>").first.is_visible()
     notebook.screenshot(f"turn-unfolded-{theme.lower()}", notebook.cell(2))
+
+
+def test_a_long_answer_leaves_the_page_free(
+    open_notebook: OpenNotebook,
+    scripted: Callable[..., str],
+) -> None:
+    section = "## Section {0}\n\n" + "The median of section {0} is its middle value. " * 24 + "\n\n"
+    text = "".join(section.format(number) for number in range(43)) + "That is all."
+    assert 47_000 < len(text) < 53_000
+    chunks = tuple(text[start : start + 50] for start in range(0, len(text), 50))
+    load = scripted(Reply((Text(text, chunks),), words_per_second=100))
+    notebook = open_notebook(load, "%%claude\nTell me everything.")
+    notebook.run(0)
+    notebook.page.evaluate(_WATCH_FRAMES)
+    notebook.start(1)
+    notebook.output(1).get_by_text("That is all.").wait_for(state="attached")
+    long_ms = notebook.page.evaluate("window.longFrames")
+    print(f"frames above {FRAME_MS} ms: {sorted(map(round, long_ms))}")  # noqa: T201
+    assert len(long_ms) <= MOST_LONG_FRAMES
