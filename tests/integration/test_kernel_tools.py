@@ -11,6 +11,8 @@ import pytest
 from claude_magic.tape import Hold, Reply, Text, ToolUse
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.kernel import Kernel, Ran
 
 _RESET = "%reset -f -s\n%claude_reset"
@@ -400,46 +402,68 @@ def test_code_that_claude_runs_cannot_ask_claude(kernel: Kernel, kernel_api: Any
 
 # -- permission ----------------------------------------------------------------------------------
 
-#: Every tool with something that needs consent, and what would be there if it ran.
-_ACTIONS = {
-    "Read": {"file_path": "{folder}/.env"},
-    "Edit": {"file_path": "{folder}/kept.txt", "old_string": "kept", "new_string": "changed"},
-    "Write": {"file_path": "{folder}/written.txt", "content": "x"},
-    "Bash": {"command": "touch {folder}/ran.txt"},
-    "mcp__kernel__run_python": {"code": "open(r'{folder}/python.txt', 'w').close()"},
-    "WebFetch": {"url": "http://127.0.0.1:9/", "prompt": "x"},
-}
+#: Every tool that acts or looks, with what needs consent.
+_ACTIONS: list[tuple[str, dict[str, str]]] = [
+    ("Read", {"file_path": "{folder}/.env"}),
+    ("Read", {"file_path": "{outside}/planted-name.txt"}),
+    ("Grep", {"pattern": "KEY", "path": "{folder}/.env", "output_mode": "content"}),
+    ("Grep", {"pattern": "planted", "path": "{outside}", "output_mode": "content"}),
+    ("Glob", {"pattern": "*", "path": "{outside}"}),
+    ("Edit", {"file_path": "{folder}/kept.txt", "old_string": "kept", "new_string": "changed"}),
+    ("Write", {"file_path": "{folder}/written.txt", "content": "x"}),
+    ("NotebookEdit", {"notebook_path": "{folder}/kept.ipynb", "new_source": "changed"}),
+    ("Bash", {"command": "touch {folder}/ran.txt"}),
+    ("mcp__kernel__run_python", {"code": "open(r'{folder}/python.txt', 'w').close()"}),
+    ("WebFetch", {"url": "http://127.0.0.1:9/", "prompt": "x"}),
+    ("WebSearch", {"query": "x"}),
+    ("Agent", {"description": "x", "prompt": "planted", "subagent_type": "general-purpose"}),
+]
 _MODES = ["default", "acceptEdits", "plan", "dontAsk"]
+_KEPT_NOTEBOOK = (
+    '{"cells": [{"cell_type": "code", "id": "a", "source": "kept", "outputs": [], "metadata": {}, '
+    '"execution_count": null}], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+)
 
 
 @pytest.mark.parametrize("mode", _MODES)
 def test_nothing_runs_that_nobody_approved(
     start_kernel: Any,
     api: Any,
-    tmp_path: Any,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     mode: str,
 ) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "planted-name.txt").write_text("planted-value")
     (tmp_path / ".env").write_text("KEY=planted-value")
     (tmp_path / "kept.txt").write_text("kept")
+    (tmp_path / "kept.ipynb").write_text(_KEPT_NOTEBOOK)
     kernel = start_kernel(api.environment, person=False)
     kernel.run("%load_ext claude_magic")
     kernel.run(f"%config ClaudeMagics.permission_mode = {mode!r}")
-    tools = [*(name for name in _ACTIONS if "__" not in name)]
+    tools = sorted({name for name, _ in _ACTIONS if "__" not in name})
     kernel.run(f"%config ClaudeMagics.tools = {tools!r}")
     denied = 0
-    for name, arguments in _ACTIONS.items():
-        if mode == "acceptEdits" and name in {"Edit", "Write"}:
+    for name, arguments in _ACTIONS:
+        if mode == "acceptEdits" and name in {"Edit", "Write", "NotebookEdit"}:
             continue  # that is what this mode allows
         filled = {
-            key: text.format(folder=kernel.folder) if isinstance(text, str) else text
+            key: text.format(folder=kernel.folder, outside=outside)
             for key, text in arguments.items()
         }
         api.replies += [Reply.of(ToolUse(name, filled)), Reply.of("Well.")]
+        before = len(api.requests)
         assert kernel.run("%%claude\nGo.").status == "ok"
+        # One request more would be somebody who acts in Claude's name.
+        assert len(api.requests) == before + 2, name
+        offered = {tool["name"] for tool in api.requests[-1].body["tools"]}
+        assert name in offered, offered
         result = api.requests[-1].tool_results[-1]
         assert result.is_error, (name, result.text)
+        assert "planted" not in result.text.replace(str(outside / "planted-name.txt"), ""), name
         denied += 1
     assert (tmp_path / "kept.txt").read_text() == "kept"
+    assert (tmp_path / "kept.ipynb").read_text() == _KEPT_NOTEBOOK
     assert not {"written.txt", "ran.txt", "python.txt"} & {each.name for each in tmp_path.iterdir()}
     assert "planted-value" not in str([request.body for request in api.requests])
     print(f"{mode}: 0 of {denied} unapproved actions ran")  # noqa: T201 - the figure
