@@ -57,10 +57,10 @@ test-floors: $(BIN)/python  ## run the same tests on the oldest dependencies all
 	.venv-floors/bin/python -m pip install --quiet --editable '.[test]' $$($(PYTHON) tests/floors.py)
 	.venv-floors/bin/python -m pytest -q $(PORTABLE)
 
-pictures: $(VENV)/.test  ## take the README's picture anew
+pictures: $(VENV)/.test  ## take the pictures of the README anew
 	tests/install-chromium
-	$(BIN)/python -m pytest -q tests/browser/test_first_conversation.py -k picture
-	cp output/screenshots/first-conversation-light.png docs/images/
+	$(BIN)/python -m pytest -q tests/browser -k 'picture or question_shows or looks'
+	cd output/screenshots && cp first-conversation-light.png question-light.png lab-extension-light.png ../../docs/images/
 
 docs: $(VENV)/.test  ## write the generated tables of the documentation anew
 	$(BIN)/cog -r docs/*.md

@@ -60,7 +60,7 @@ def test_the_question_shows_what_would_run_and_a_button_lets_it(
     notebook.start(1)
     once = notebook.button(1, "Allow once")
     assert _CODE in _question(notebook).locator(".cm-body").inner_text()
-    notebook.screenshot(f"question-{theme}")
+    notebook.screenshot(f"question-{theme}", of=notebook.cell(1))
     once.click()
     notebook.wait_for_text(1, "The wettest month")
     assert _question(notebook).count() == 0
