@@ -66,6 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run=_demo)
 
+    _add_tape(commands)
+    doctor = commands.add_parser(
+        "doctor",
+        help="look whether everything is there, and say what to do about what is not",
+        description="Look at Claude Code, the login, the kernel and JupyterLab. Nothing is sent, "
+        "and no secret is printed. The exit code is 1 where no cell could be answered.",
+    )
+    doctor.add_argument("--json", action="store_true", help="print it as JSON, for a report")
+    doctor.set_defaults(run=_doctor)
     login = commands.add_parser(
         "login",
         help="log Claude Code in, with a Claude account",
@@ -73,6 +82,55 @@ def _parser() -> argparse.ArgumentParser:
     )
     login.set_defaults(run=_login)
     return parser
+
+
+def _add_tape(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    tape = commands.add_parser(
+        "tape",
+        help="record what Claude answers in a notebook, and replay it without any API",
+        description="A tape holds what Claude answered in a notebook: tapes/NAME.yaml beside it. "
+        "In a replay Claude Code, the kernel and the tools are real; only the API is not asked.",
+    )
+    ways = tape.add_subparsers(required=True, metavar="WAY")
+    for way, told in _TAPE_WAYS.items():
+        parser = ways.add_parser(way, help=told, description=f"{told[0].upper()}{told[1:]}.")
+        parser.add_argument("files", nargs="+", type=Path, metavar="NOTEBOOK|TAPE")
+        if way in {"record", "replay"}:
+            parser.add_argument(
+                "--save",
+                action="store_true",
+                help="store the outputs in the notebook",
+            )
+        if way == "record":
+            parser.add_argument(
+                "--add",
+                action="store_true",
+                help="keep what is on the tape, and ask the API only for what it lacks",
+            )
+        parser.set_defaults(run=_tape, way=way)
+
+
+_TAPE_WAYS = {
+    "record": "run a notebook on your own login or key, and record it",
+    "replay": "run a notebook on its tape",
+    "show": "print the conversations of a tape",
+    "check": "replay in silence; fail where a cell does, and where a recorded turn is not needed",
+}
+
+
+def _tape(chosen: argparse.Namespace) -> int:
+    from .rehearsal import check, record, replay, show  # noqa: PLC0415 - needs the demo extra
+
+    for file in chosen.files:
+        if chosen.way == "record":
+            record(file, os.environ, save=chosen.save, add=chosen.add)
+        elif chosen.way == "replay":
+            replay(file, _own_environment(), save=chosen.save)
+        elif chosen.way == "show":
+            show(file)
+        else:
+            check(file, _own_environment())
+    return 0
 
 
 def _demo(chosen: argparse.Namespace) -> int:
@@ -98,12 +156,16 @@ def _demo(chosen: argparse.Namespace) -> int:
 
 def _demo_environment(demo: Demo) -> dict[str, str]:
     """Return this process's environment without any credential of Claude Code, on the demo."""
-    mine = {
+    return {**_own_environment(), **demo.environment}
+
+
+def _own_environment() -> dict[str, str]:
+    """Return this process's environment without anything that Claude Code is told by it."""
+    return {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("ANTHROPIC_", "CLAUDE"))
     }
-    return {**mine, **demo.environment}
 
 
 def _open_lab(folder: Path, environment: dict[str, str]) -> int:
@@ -112,6 +174,14 @@ def _open_lab(folder: Path, environment: dict[str, str]) -> int:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - ours
+
+
+def _doctor(chosen: argparse.Namespace) -> int:
+    from .doctor import examine, is_fine, report  # noqa: PLC0415 - only this command needs it
+
+    findings = examine()
+    sys.stdout.write(report(findings, as_json=chosen.json) + "\n")
+    return 0 if is_fine(findings) else 1
 
 
 def _login(_chosen: argparse.Namespace) -> int:

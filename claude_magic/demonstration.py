@@ -54,7 +54,7 @@ class _Terminal:
 
 def demonstrate(
     notebook: Path,
-    output: Path,
+    output: Path | None,
     environment: Mapping[str, str],
     *,
     label: str,
@@ -67,7 +67,8 @@ def demonstrate(
     notebook
         The notebook.
     output
-        The folder for the executed notebook and the page; made if it is missing.
+        The folder for the executed notebook and the page, made if it is missing; None to write
+        neither.
     environment
         The kernel's environment.
     label
@@ -116,7 +117,7 @@ def demonstrate(
     except (CellTimeoutError, DeadKernelError) as error:
         failure = str(error)
     document.metadata.pop("language_info", None)
-    written = _write(document, notebook.stem, output, page=page)
+    written = _write(document, notebook.stem, output, page=page) if output is not None else []
     if failure is not None:
         raise ClaudeMagicError(f"{notebook.name}: a cell failed: {failure}")
     terminal.heading(f"{len(places)} cells in {time.monotonic() - began:.1f} s")

@@ -252,9 +252,8 @@ class ApiError(TurnError):
     remedy = "Run the cell again."
 
     def __init__(self, message: str, status: int | None = None, partial_text: str = "") -> None:
-        super().__init__(
-            f"{self._cause(status)}{message.rstrip('. ')}. {self.remedy}", partial_text
-        )
+        told = f"{self._cause(status)}{message.rstrip('. ')}. {self.remedy}"
+        super().__init__(told.rstrip(), partial_text)
         self.status = status
 
     def _cause(self, status: int | None) -> str:
@@ -304,12 +303,10 @@ class ContextTooLongError(ApiError):
 
 
 class TapeMissError(ApiError):
-    """A tape stands behind the API and has no such turn."""
+    """A tape stands behind the API and has no such turn, or a tool gave it another result."""
 
-    remedy = (
-        "A tape answers what is on it and nothing else: the demo's has the example notebooks, run"
-        " from their beginning. `%claude_connect --live` leaves a demo that --demo entered."
-    )
+    # The tape itself says what to do: how it is recorded, or how a demo is left.
+    remedy = ""
 
     def _cause(self, status: int | None) -> str:  # noqa: ARG002 - no API has answered
         return ""

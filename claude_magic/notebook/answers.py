@@ -91,6 +91,10 @@ class Schema:
     def json_schema(self) -> Mapping[str, Any]:
         """The JSON schema that Claude Code holds the answer to."""
         if isinstance(self.wanted, dict):
+            try:
+                json.dumps(self.wanted)
+            except (TypeError, ValueError, RecursionError) as error:
+                raise UsageError(f"The dict is no JSON schema: {error}.") from None
             return self.wanted
         from pydantic import PydanticUserError, TypeAdapter  # noqa: PLC0415 - takes 0.1 s
         from pydantic.errors import PydanticInvalidForJsonSchema  # noqa: PLC0415
@@ -102,6 +106,10 @@ class Schema:
                 f"{self.wanted!r} is no schema; give a pydantic model, a dataclass or a dict that "
                 f"is a JSON schema: {str(error).splitlines()[0]}",
             ) from None
+        # That of a type that holds itself stands among its definitions.
+        inner = schema.get("$defs", {}).get(schema.get("$ref", "").removeprefix("#/$defs/"))
+        if inner is not None:
+            schema = {**inner, "$defs": schema["$defs"]}
         if schema.get("type") != "object":
             raise UsageError(f"{self.wanted!r} is no schema of an object; wrap it in a dataclass.")
         return schema
@@ -168,6 +176,7 @@ def value_of(form: Form, text: str) -> Any:
 def _json(text: str) -> Any:
     fenced = [block.source for block in code_blocks(text) if block.language in {"", "json"}]
     for candidate in (text, *fenced):
-        with suppress(ValueError):
+        # What is nested too deeply is a RecursionError.
+        with suppress(ValueError, RecursionError):
             return json.loads(candidate)
     raise AnswerError("The answer is no JSON.", text)

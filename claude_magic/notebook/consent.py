@@ -101,6 +101,17 @@ class Consent:
         action = action_of(request, request.cwd)
         return self._asks(action, self._terms_of(request)) or action.request != request
 
+    def revoke(self, rule: str) -> list[str]:
+        """Take back what a person has allowed, and return what is left allowed. Any thread.
+
+        Raises
+        ------
+        UsageError
+            If there is no such rule.
+        """
+        self.grants.revoke(rule)
+        return [str(rule) for rule in self.grants.rules]
+
     async def __call__(self, request: PermissionRequest) -> PermissionAnswer:
         """Decide about a call. Loop thread only."""
         terms, action = self._terms_of(request), action_of(request, request.cwd)

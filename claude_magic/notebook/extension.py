@@ -12,6 +12,7 @@ from IPython.core.getipython import get_ipython
 from claude_magic.errors import SessionError
 from claude_magic.session import MAIN
 
+from .failure import brief_failures
 from .magics import ClaudeMagics
 from .verbatim import keep_verbatim
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from claude_magic.session import ClaudeSession
+    from claude_magic.tape import Deck
 
 
 def load(shell: InteractiveShell) -> None:
@@ -28,13 +30,27 @@ def load(shell: InteractiveShell) -> None:
     """
     if _magics(shell) is not None:
         return
+    deck = _deck()
     magics = ClaudeMagics(shell)
+    if deck is not None:
+        magics.put_in(deck)
     shell.register_magics(magics)
     shell.input_transformers_cleanup.insert(0, keep_verbatim)
     shell.Completer.custom_matchers.append(magics.matcher)
     atexit.register(_close_at_exit, magics, os.getpid())
     magics.session.start_connecting()
     magics.link.open(magics.sessions)
+
+
+def _deck() -> Deck | None:
+    """Return the tape that the environment names, running; None if it names none."""
+    from claude_magic.tape import TAPE_VARIABLE, Deck  # noqa: PLC0415 - not where nothing is loaded
+
+    named = os.environ.get(TAPE_VARIABLE)
+    if not named:
+        return None
+    with brief_failures():
+        return Deck.of_variable(named).start()
 
 
 def _close_at_exit(magics: ClaudeMagics, process_id: int) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING
 
+from claude_magic.masking import mask
+
 from .kernel.digest import Digest
-from .kernel.masking import mask
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

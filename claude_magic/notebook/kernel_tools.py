@@ -5,10 +5,11 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.session import Picture, ServedTool, ToolAnswer, ToolDefinition
+from claude_magic.masking import mask
+from claude_magic.session import Picture, ServedTool, ToolAnswer, ToolDefinition, well_formed
 
 from .cells import ProposedCell
-from .kernel.masking import mask
+from .kernel.kinds import lineage
 from .kernel.views import summary, view
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ class KernelTools:
         proposed = [
             ProposedCell(
                 "markdown" if cell.get("kind") == "markdown" else "code",
-                cell["source"],
+                well_formed(cell["source"]),
                 # Of a number that there is not a new cell is made.
                 ids.get(cell.get("replaces")),
             )
@@ -215,12 +216,15 @@ class KernelTools:
 
 
 def user_variables(shell: InteractiveShell) -> dict[str, Any]:
-    """Return the variables that the user made, the newest last."""
+    """Return the variables that the user made, the newest last. No object is asked anything."""
     hidden = shell.user_ns_hidden
     return {
         name: value
-        for name, value in shell.user_ns.items()
-        if not name.startswith("_") and name not in hidden and not isinstance(value, ModuleType)
+        for name, value in list(shell.user_ns.items())
+        if type(name) is str
+        and not name.startswith("_")
+        and name not in hidden
+        and ModuleType not in lineage(value)
     }
 
 

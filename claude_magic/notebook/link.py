@@ -23,6 +23,7 @@ from .wire import (
     Done,
     Greeting,
     KernelState,
+    OpenQuestion,
     SessionView,
     StateTold,
     WireCell,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from claude_magic.widgets import ControlChannel
 
     from .kernel.history import CellHistory
+    from .person import Person
 
 # In a kernel, warnings that nobody handles are shown in whichever cell runs; so all is "debug".
 _logger = logging.getLogger(__name__)
@@ -79,6 +81,8 @@ class Link:
         Knows which cell has failed.
     control
         Where the front end is heard.
+    person
+        Who may be asked a question, which a page that is loaded anew has to show again.
     """
 
     def __init__(
@@ -86,11 +90,13 @@ class Link:
         shell: InteractiveShell,
         history: CellHistory,
         control: ControlChannel,
+        person: Person,
     ) -> None:
         self._shell = shell
         self._sessions: SessionRegistry
         self._history = history
         self._control = control
+        self._person = person
         self._current = MAIN
         self._failed: str | None = None
         # Held while anything is told, so that no comm is closed under a message.
@@ -126,6 +132,7 @@ class Link:
         self._ends = [
             self._control.open(ADDRESS, self._answer),
             sessions.subscribe(self._tell_state),
+            self._person.subscribe(self._tell_state),
         ]
 
     def close(self) -> None:
@@ -213,7 +220,7 @@ class Link:
     def _tell(self, message: StateTold | CellsProposed) -> None:
         """Send a message by the comm.
 
-        Any thread may: see `widgets.status_panel.StatusPanel._follow`.
+        Any thread may: see `widgets.status_panel.StatusPanel._publish`.
         """
         with self._telling:
             if self._comm is None:
@@ -229,7 +236,13 @@ class Link:
         sessions = self._sessions.all
         current = self._current if self._current in sessions else MAIN
         views = [_view(name, named.status) for name, named in sessions.items()]
-        return KernelState(current=current, sessions=views, failed=self._failed)
+        shown = self._person.shown
+        return KernelState(
+            current=current,
+            sessions=views,
+            failed=self._failed,
+            question=shown["address"] if shown is not None else None,
+        )
 
     # -- answering, on the control thread ------------------------------------------------------
 
@@ -245,6 +258,7 @@ class Link:
             "complete": self._complete,
             "take": self._take,
             "settle": self._settle,
+            "question": self._show_question,
         }
         answer = answers.get(request.get("do"))
         if answer is None:
@@ -285,6 +299,12 @@ class Link:
         start = str(request.get("text", "")).removeprefix("@")
         names = [name for name in variable_names(self._shell) if name.startswith(start)]
         return Completions(names=names)
+
+    def _show_question(self, _request: Mapping[str, Any]) -> OpenQuestion:
+        shown = self._person.shown
+        if shown is None:
+            raise UsageError("No question is open any more.")
+        return cast("OpenQuestion", shown)
 
     def _take(self, request: Mapping[str, Any]) -> Done:
         with self._taking:

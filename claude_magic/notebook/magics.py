@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from weakref import WeakKeyDictionary
 
@@ -19,6 +20,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from claude_magic.errors import OptionError, UsageError
+from claude_magic.masking import mask
 from claude_magic.session import (
     MAIN,
     READING_TOOLS,
@@ -40,7 +42,6 @@ from .desk import Desk
 from .failure import brief_failures
 from .front_end import FrontEnd, front_end, notebook_path
 from .kernel.history import CellHistory
-from .kernel.masking import mask
 from .kernel.runner import PythonRunner
 from .kernel_context import KernelContext
 from .kernel_tools import KernelTools
@@ -54,7 +55,7 @@ from .renderers import ConsoleRenderer, FinalRenderer, LiveRenderer
 from .reply import Reply
 from .request import Request, option_changes
 from .table import past_table, sessions_table
-from .turn_options import TurnOptions
+from .turn_options import options_for_turn
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from traitlets import Bunch
 
     from claude_magic.session import NamedSession, Prompt, Turn, TurnFinished
-    from claude_magic.tape import Demo
+    from claude_magic.tape import Deck, Demo
     from claude_magic.widgets import StatusPanel
 
     from .renderers import Renderer
@@ -97,7 +98,7 @@ class Side:
 class ClaudeMagics(Configuration, Magics):
     """The kernel's conversations with Claude Code, and the magics that reach them.
 
-    Owns the kernel's sessions, and the demo server once `%claude_connect --demo` has started it;
+    Owns the kernel's sessions, and the demo or the tape that `%claude_connect` has started;
     `close` ends both. Main thread only.
 
     Parameters
@@ -123,7 +124,7 @@ class ClaudeMagics(Configuration, Magics):
         self._history.start()
         self._runner = PythonRunner(shell)
         #: What the JupyterLab extension hears and asks.
-        self.link = Link(shell, self._history, self.control)
+        self.link = Link(shell, self._history, self.control, self._person)
         # What the kernel does for its sessions, by who decides in each of them, which the session
         # keeps; by the session itself where that is somebody else.
         self._sides: WeakKeyDictionary[Consent | ClaudeSession, Side] = WeakKeyDictionary()
@@ -135,10 +136,10 @@ class ClaudeMagics(Configuration, Magics):
         )
         #: Completes names and options in prompts.
         self.matcher = prompt_matcher(shell, self._parser_of)
-        self._turn_options = TurnOptions()
         self._lasting: dict[str, list[LastingTurn]] = {}
-        self._demo: Demo | None = None
-        self._panels: dict[str, StatusPanel] = {}
+        # What answers in Claude's place, or records what it answers.
+        self._far_end: Demo | Deck | None = None
+        self._panel: StatusPanel | None = None
         # What --last has found, by name.
         self._lasts: dict[str, str] = {}
         self.observe(self._configured, list(FIELDS))
@@ -176,8 +177,8 @@ class ClaudeMagics(Configuration, Magics):
         front, side = front_end(self.shell), self._side(session)
         renderer = self._renderer(session)
         prompt = self._compose(request, side)
-        options = self._turn_options.of(session, self._changes(request, session))
-        mode = (options or session.options).permission_mode
+        options = options_for_turn(session, self._changes(request, session))
+        mode = (options or session.chosen).permission_mode
         terms = Terms(mode, request.rules, front, renderer, session)
         try:
             finished = pump(
@@ -223,7 +224,7 @@ class ClaudeMagics(Configuration, Magics):
     def _changes(self, request: Request, session: ClaudeSession) -> dict[str, Any]:
         changes = dict(request.changes)
         if request.max_cost_usd is not None:
-            budget_usd = self._turn_options.own(session).budget_usd
+            budget_usd = session.chosen.budget_usd
             limit_usd = session.status.cost_usd + request.max_cost_usd
             changes["budget_usd"] = limit_usd if budget_usd is None else min(limit_usd, budget_usd)
         return changes
@@ -280,10 +281,10 @@ class ClaudeMagics(Configuration, Magics):
         if request.target is not None:
             raise UsageError("--bg goes without --cell and --here: by then another cell may run.")
         session, side = named.session, self._side(named.session)
-        options = self._turn_options.of(session, self._changes(request, session))
+        options = options_for_turn(session, self._changes(request, session))
         turn = session.send(self._compose(request, side), options=options)
         # The cell ends, and with it whoever could be asked.
-        mode = (options or session.options).permission_mode
+        mode = (options or session.chosen).permission_mode
         _agree(session, turn, Terms(mode, request.rules))
         if request.context:
             side.context.remember()
@@ -302,7 +303,7 @@ class ClaudeMagics(Configuration, Magics):
         consent = Consent(options, self._desk, self._person)
         side = self._sides[consent] = self._new_side()
         tools = KernelTools(self.shell, self._desk, self._history, self._runner, side.proposals)
-        return Caller(consent, consent.needed, tools.toolbox)
+        return Caller(consent, consent.needed, tools.toolbox, consent.revoke)
 
     def _check_possible(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -332,20 +333,20 @@ class ClaudeMagics(Configuration, Magics):
         self.sessions.max_live = change.new
 
     def close(self) -> None:
-        """End the conversations, their panels and the demo; wait until nothing is left of them."""
+        """End the conversations, panel, demo and tape; wait until nothing is left of them."""
         self.link.close()
         self._history.stop()
         self._runner.close()
         self.sessions.close()
-        for name in list(self._panels):
-            self._close_panel(name)
+        if self._panel is not None:
+            self._panel.close()
         self.control.close()
-        self._end_demo()
+        self._end_far_end()
 
-    def _end_demo(self) -> None:
-        if self._demo is not None:
-            self._demo.stop()
-            self._demo = None
+    def _end_far_end(self) -> None:
+        if self._far_end is not None:
+            self._far_end.stop()
+            self._far_end = None
 
     # -- prompts -------------------------------------------------------------------------------
 
@@ -449,9 +450,7 @@ class ClaudeMagics(Configuration, Magics):
         """Return the conversation that a prompt is for."""
         name = options.session or MAIN
         if options.fork is not None:
-            # It begins with the conversation's own options, not with those of one turn.
-            own = self._turn_options.own(self.sessions.find(name).session)
-            return self.sessions.fork(options.fork, name, own)
+            return self.sessions.fork(options.fork, name)
         return self.sessions.get(name)
 
     @magic_arguments()
@@ -568,9 +567,19 @@ class ClaudeMagics(Configuration, Magics):
         help="answer with scripted replies, offline",
     )
     @argument(
+        "--tape",
+        metavar="FILE",
+        help="answer from this tape, offline",
+    )
+    @argument(
+        "--record",
+        action="store_true",
+        help="with --tape: talk to Claude, and make the tape anew",
+    )
+    @argument(
         "--live",
         action="store_true",
-        help="leave the demo and talk to Claude",
+        help="leave the demo or the tape and talk to Claude",
     )
     @line_magic
     def claude_connect(self, line: str) -> None:
@@ -584,12 +593,15 @@ class ClaudeMagics(Configuration, Magics):
             ways = {
                 "--demo": chosen.demo,
                 "--live": chosen.live,
+                "--tape": chosen.tape is not None,
                 "--last": chosen.last,
                 "--resume": chosen.resume is not None,
             }
             taken = [option for option, given in ways.items() if given]
             if len(taken) > 1:
                 raise UsageError(f"{' and '.join(taken)} exclude each other.")
+            if chosen.record and chosen.tape is None:
+                raise UsageError("--record goes with --tape FILE, which is what is recorded.")
             if chosen.fork is not None and not (chosen.last or chosen.resume):
                 raise UsageError("--fork goes with --last or --resume here; or %%claude --fork.")
             if chosen.fork is not None and chosen.session is not None:
@@ -602,10 +614,10 @@ class ClaudeMagics(Configuration, Magics):
         """Return the conversation that `%claude_connect` was asked for, begun anew if need be."""
         name = chosen.session or MAIN
         changes = option_changes(chosen)
-        if chosen.demo or chosen.live:
+        if chosen.demo or chosen.live or chosen.tape is not None:
             if chosen.session is not None:
-                raise UsageError("--demo and --live are for all conversations of a kernel.")
-            return self._switch(changes, demo=chosen.demo)
+                raise UsageError("--demo, --tape and --live are for all conversations of a kernel.")
+            return self._switch(changes, self._wanted(chosen))
         if chosen.last or chosen.resume is not None:
             session_id = chosen.resume or self._last(name)
             if chosen.fork is not None:
@@ -633,33 +645,45 @@ class ClaudeMagics(Configuration, Magics):
         self._lasts[name] = past[0].session_id
         return past[0].session_id
 
-    def _switch(self, changes: dict[str, Any], *, demo: bool) -> NamedSession:
-        """Leave all conversations and begin one with the demo, or with Claude."""
-        wanted: Demo | None = None
-        environment: dict[str, str] = {}
-        if demo:
-            from claude_magic.tape import offline_demo  # noqa: PLC0415 - starlette on demand
+    def _wanted(self, chosen: Namespace) -> Demo | Deck | None:
+        """Return what shall answer in Claude's place, or record it, and runs; None for nothing."""
+        if chosen.tape is not None:
+            from claude_magic.tape import Deck, Mode  # noqa: PLC0415 - starlette on demand
 
-            wanted = self._demo or offline_demo().start()
-            environment = dict(wanted.environment)
-        label = wanted.label if wanted is not None else None
-        try:
-            options = self.sessions.main.options.but(
-                environment=environment, label=label, **changes
+            mode = Mode.RECORD if chosen.record else Mode.REPLAY
+            remedy = (
+                f"Record it: `%claude_connect --tape {chosen.tape} --record`, then run the notebook"
+                " from its beginning."
             )
+            path = Path(chosen.tape).absolute()
+            return Deck(path, mode, folder=Path.cwd(), remedy=remedy).start()
+        if chosen.demo:
+            from claude_magic.tape import Demo, offline_demo  # noqa: PLC0415
+
+            return self._far_end if isinstance(self._far_end, Demo) else offline_demo().start()
+        return None
+
+    def _switch(self, changes: dict[str, Any], wanted: Demo | Deck | None) -> NamedSession:
+        """Leave all conversations and begin one with the demo, with a tape, or with Claude."""
+        try:
+            options = self.sessions.main.options.but(**_talking_to(wanted), **changes)
         except OptionError:
-            if wanted is not None and wanted is not self._demo:
+            if wanted is not None and wanted is not self._far_end:
                 wanted.stop()
             raise
         self.sessions.end_others()
         # Nobody may be talking to the demo when it goes.
         self.session.close()
-        if wanted is not self._demo:
-            self._end_demo()
-            self._demo = wanted
-        self.sessions.options = self.sessions.options.but(environment=environment, label=label)
+        if wanted is not self._far_end:
+            self._end_far_end()
+            self._far_end = wanted
+        self.sessions.options = self.sessions.options.but(**_talking_to(wanted))
         self.sessions.main.reset(options)
         return self.sessions.main
+
+    def put_in(self, deck: Deck) -> None:
+        """Have all conversations talk to a tape that runs; it is stopped with them."""
+        self._switch({}, deck)
 
     @magic_arguments()
     @argument("name", nargs="?", default=MAIN, metavar="NAME", help="the conversation")
@@ -703,7 +727,6 @@ class ClaudeMagics(Configuration, Magics):
 
     def _end(self, name: str) -> None:
         self.sessions.end(name).close()
-        self._close_panel(name)
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -727,32 +750,36 @@ class ClaudeMagics(Configuration, Magics):
     @argument("name", nargs="?", default=MAIN, metavar="NAME", help="the conversation")
     @line_magic
     def claude_status(self, line: str) -> None:
-        """Show how the session stands: as a live panel with buttons, or as text in a terminal."""
+        """Show how sessions stand: as a live panel with buttons, or as text in a terminal."""
         with brief_failures():
-            named = self.sessions.find(parse_options(self.claude_status, line).name)
+            name = parse_options(self.claude_status, line).name
+            named = self.sessions.find(name)
             if front_end(self.shell) is FrontEnd.NOTEBOOK:
-                display(self._status_panel(named))
+                panel = self._status_panel()
+                panel.look_at(name)
+                display(panel)
             else:
                 self._say_status(named)
 
-    def _status_panel(self, named: NamedSession) -> StatusPanel:
-        """Return the one panel of a conversation; any number of outputs may show it."""
-        name = named.status.name or MAIN
-        if name not in self._panels or self._panels[name].comm is None:
+    def _status_panel(self) -> StatusPanel:
+        """Return the one panel of this kernel; any number of outputs may show it."""
+        if self._panel is None or self._panel.comm is None:
             from claude_magic.widgets import StatusPanel  # noqa: PLC0415 - loads anywidget
 
-            self._panels[name] = StatusPanel(named)
-        return self._panels[name]
-
-    def _close_panel(self, name: str) -> None:
-        panel = self._panels.pop(name, None)
-        if panel is not None:
-            panel.close()
+            self._panel = StatusPanel(self.sessions, self.control)
+        return self._panel
 
     def _say_status(self, named: NamedSession) -> None:
         from claude_magic.widgets import status_text  # noqa: PLC0415
 
         sys.stdout.write(status_text(named.status) + "\n")
+
+
+def _talking_to(wanted: Demo | Deck | None) -> dict[str, Any]:
+    """Return the options by which a session talks to a demo, to a tape, or to Claude."""
+    if wanted is None:
+        return {"environment": {}, "label": None}
+    return {"environment": wanted.environment, "label": wanted.label}
 
 
 def _agree(session: ClaudeSession, turn: Turn, terms: Terms) -> None:

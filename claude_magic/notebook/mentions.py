@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from claude_magic.errors import UsageError
 
 from .context import enclosed
+from .kernel.kinds import lineage
 from .kernel.views import view
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ FILE_LIMIT_BYTES = {"image": 5_000_000, "application": 32_000_000}
 
 _FILES = {"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"}
 
-_CODE_OBJECTS = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)
+_CODE_OBJECTS = {type, ModuleType, FunctionType, BuiltinFunctionType, MethodType}
 
 
 def mentioned(prompt: str, namespace: Mapping[str, Any]) -> list[str]:
@@ -43,7 +44,8 @@ def mentioned(prompt: str, namespace: Mapping[str, Any]) -> list[str]:
     return [
         name
         for name in names
-        if name in namespace and not isinstance(namespace[name], _CODE_OBJECTS)
+        # Not isinstance: what stands in for something else, as in Flask, may raise there.
+        if name in namespace and _CODE_OBJECTS.isdisjoint(lineage(namespace[name]))
     ]
 
 
@@ -53,7 +55,7 @@ def attachments(prompt: str, namespace: Mapping[str, Any]) -> Iterator[dict[str,
     Raises
     ------
     UsageError
-        If a file that is mentioned is too large for the API.
+        If a file that is mentioned is too large for the API, or cannot be read.
     """
     for name in mentioned(prompt, namespace):
         value = namespace[name]
@@ -70,10 +72,13 @@ def attachments(prompt: str, namespace: Mapping[str, Any]) -> Iterator[dict[str,
 
 def _file(value: object) -> Path | None:
     """Return the image or PDF that a value is the path of."""
-    if not isinstance(value, (str, Path)) or "\n" in str(value) or len(str(value)) > _PATH_LENGTH:
+    if {str, Path}.isdisjoint(lineage(value)):
+        return None
+    written = str(value)
+    if "\n" in written or len(written) > _PATH_LENGTH:
         return None
     try:
-        path = Path(value).expanduser()
+        path = Path(written).expanduser()
         return path if _media_type(path) in _FILES and path.is_file() else None
     except (OSError, ValueError, RuntimeError):  # no such path, and no such user's home
         return None
@@ -89,13 +94,17 @@ def _media_type(path: Path) -> str:
 def _file_block(path: Path) -> dict[str, Any]:
     media_type = _media_type(path)
     kind = media_type.partition("/")[0]
-    size = path.stat().st_size
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= FILE_LIMIT_BYTES[kind] else b""
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error}; nothing was sent.") from None
     if size > FILE_LIMIT_BYTES[kind]:
         raise UsageError(
             f"{path} has {size / 1e6:.0f} MB, and the API takes {FILE_LIMIT_BYTES[kind] / 1e6:.0f} "
             "MB; nothing was sent. Give it a smaller one.",
         )
-    return _block("image" if kind == "image" else "document", media_type, path.read_bytes())
+    return _block("image" if kind == "image" else "document", media_type, data)
 
 
 def _block(kind: str, media_type: str, data: bytes) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
@@ -14,7 +14,9 @@ from .renderers import words
 from .renderers.folds import bounded, fold, inert
 
 if TYPE_CHECKING:
-    from claude_magic.widgets import ControlChannel
+    from collections.abc import Callable, Mapping
+
+    from claude_magic.widgets import ControlChannel, PermissionQuestion
 
     from .permission.question import Question
     from .permission.rules import Rule
@@ -55,7 +57,29 @@ class Person:
 
     def __init__(self, control: ControlChannel, handshake_s: float = HANDSHAKE_S) -> None:
         self._control = control
+        self._open: PermissionQuestion | None = None
+        self._listeners: list[Callable[[], object]] = []
         self._handshake_s = handshake_s if control.available else 0.0
+
+    @property
+    def shown(self) -> Mapping[str, Any] | None:
+        """What the question with buttons shows that waits for an answer, if one does. Any thread.
+
+        A page that is loaded anew has lost what was in the cell's output, and shows it again.
+        """
+        widget = self._open
+        return widget.shown if widget is not None else None
+
+    def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Call `listener` on the main thread when `shown` changes; it must not raise.
+
+        Returns
+        -------
+        Callable
+            Ends the subscription.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     def ask(self, question: Question, rule: Rule | None, front_end: FrontEnd) -> tuple[Choice, str]:
         """Ask a question and wait for the answer; a KeyboardInterrupt passes through.
@@ -95,6 +119,7 @@ class Person:
         place = display(widget, display_id=True)
         kept = _record_bundle(_UNANSWERED, question)
         try:
+            self._note_open(widget)
             verdict = widget.wait(self._handshake_s, WAKE_EVERY_S)
             if verdict is None:
                 kept = _question_bundle(question)
@@ -104,11 +129,17 @@ class Person:
             kept = _record_bundle(_ANSWERED[choice], question, reason)
             return choice, reason
         finally:
+            self._note_open(None)
             # A first word that comes too late is one, too: the next question waits for it.
             self._handshake_s = PATIENT_HANDSHAKE_S if widget.reached else 0.0
             # What is saved with the notebook: a widget would be blank without its kernel.
             place.update(kept, raw=True)
             widget.close()
+
+    def _note_open(self, widget: PermissionQuestion | None) -> None:
+        self._open = widget
+        for listener in list(self._listeners):
+            listener()
 
 
 def _question_bundle(question: Question) -> dict[str, str]:

@@ -30,11 +30,12 @@ class SessionView(TypedDict):
 
 
 class KernelState(TypedDict):
-    """All that the front end shows of a kernel; `failed` is the id of the cell that failed last."""
+    """All that the front end shows of a kernel; `failed` is a cell's id, `question` an address."""
 
     current: str
     sessions: list[SessionView]
     failed: str | None
+    question: str | None
 
 
 class WireCell(TypedDict):
@@ -110,6 +111,23 @@ class Settle(TypedDict):
     proposal: str
     cell: int
     accepted: bool
+
+
+class Show(TypedDict):
+    """Ask for the permission question that waits for an answer."""
+
+    do: Literal["question"]
+
+
+class OpenQuestion(TypedDict):
+    """The answer to `Show`, as the question's widget has it."""
+
+    address: str
+    title: str
+    body: list[list[str]]
+    lines: int
+    note: str | None
+    rule: str | None
 
 
 class Done(TypedDict):

@@ -43,6 +43,7 @@ from .session import ClaudeSession
 from .state import SessionState, SessionStatus
 from .tools import ToolDefinition, wire_name
 from .turn import Prompt, Told, Turn
+from .well_formed import well_formed
 
 if TYPE_CHECKING:
     from .sdk import claude_program
@@ -101,6 +102,7 @@ __all__ = [
     "loop_thread",
     "moment",
     "nobody_to_ask",
+    "well_formed",
     "wire_name",
 ]
 

@@ -105,6 +105,7 @@ class Conversation:
         pool: Pool | None = None,
     ) -> None:
         self.options = options
+        self._chosen = options
         self._continuity = Continuity(options, origin)
         self._caller = caller or Caller()
         consent_for = self._needs_consent if self._caller.consent_for is not None else None
@@ -121,7 +122,12 @@ class Conversation:
             label=options.label or os.environ.get("CLAUDE_MAGIC_LABEL") or None,
             tools=options.tools,
             cwd=str(options.cwd) if options.cwd is not None else None,
+            extra_directories=tuple(map(str, options.extra_directories)),
+            allowed_tools=options.allowed_tools,
             name=options.name,
+            chosen_model=options.model,
+            effort=options.effort,
+            permission_mode=options.permission_mode,
         )
         self.listeners: list[Callable[[SessionStatus], object]] = []
         self._client: Client | None = None
@@ -156,7 +162,8 @@ class Conversation:
         self._tell(replace(self.status, state=state, reason=reason))
 
     def _tell(self, status: SessionStatus) -> None:
-        self.status = status
+        others = self.options != self._chosen
+        self.status = replace(status, restarts=others and self._client is not None)
         self._look_for_room()
         for listener in list(self.listeners):
             self._call(listener)
@@ -164,6 +171,38 @@ class Conversation:
     def tell_granted(self, granted: tuple[str, ...]) -> None:
         """Say what a person has allowed for the rest of the session."""
         self._tell(replace(self.status, granted=granted))
+
+    def choose(self, options: SessionOptions) -> None:
+        """Take note of what the turns to come have that bring no options of their own."""
+        self._chosen = options
+        self._adopt_chosen()
+        self._tell(
+            replace(
+                self.status,
+                chosen_model=options.model,
+                effort=options.effort,
+                permission_mode=options.permission_mode,
+            ),
+        )
+
+    def _adopt_chosen(self) -> None:
+        """Have the next process start with what was chosen, unless a turn waits for another."""
+        if self._client is None and self._connecting is None and self._line.empty:
+            self._adopt(self._chosen)
+
+    def _adopt(self, options: SessionOptions) -> None:
+        self.options = options
+        self._continuity.options = options
+        self._tell(
+            replace(
+                self.status,
+                tools=options.tools,
+                extra_directories=tuple(map(str, options.extra_directories)),
+                allowed_tools=options.allowed_tools,
+                name=options.name,
+                model=options.model or self.status.model,
+            ),
+        )
 
     def _look_for_room(self) -> None:
         if self._pool is not None:
@@ -209,6 +248,8 @@ class Conversation:
         if by_hand:
             self._restarts = RestartBudget()
         async with self._lifecycle:
+            if self.options != self._chosen:
+                self._adopt_chosen()
             await self._connected()
 
     async def _connected(self) -> Client:
@@ -247,7 +288,9 @@ class Conversation:
                 await self._recall()
                 client = sdk.Client(self._options_now(), place, self._decide, self._served)
                 await client.connect()
+                models = await client.models()
             self._client = client
+            self.status = replace(self.status, models=models)
             self._background = Background()
             self._counted_usd = place.counted_usd
             self._reader = asyncio.create_task(self._read(client))
@@ -406,10 +449,7 @@ class Conversation:
             )
         async with self._lifecycle:
             await self._shut(SessionState.PARKED)
-            self.options = options
-            self._continuity.options = options
-            status = replace(self.status, tools=options.tools, name=options.name)
-            self._tell(replace(status, model=options.model or status.model))
+            self._adopt(options)
 
     async def _carry(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Carry an end through, also where whoever waits for it is cancelled."""
@@ -535,7 +575,7 @@ class Conversation:
         match observation:
             case Began():
                 if self.status.model != observation.model:
-                    self._tell(replace(self.status, model=observation.model))
+                    self._tell(replace(self.status, model=observation.model, window_tokens=None))
                 if asking is not None:
                     asking.began.set()
             case Answering() if asking is not None:
@@ -611,6 +651,8 @@ class Conversation:
                 usage=self.status.usage + result.usage,
                 cost_usd=self.status.cost_usd + cost_usd,
                 used_s=time.time() if ours else self.status.used_s,
+                context_tokens=result.context_tokens or self.status.context_tokens,
+                window_tokens=self._window_tokens(result),
             ),
         )
         if ours and asking is not None and not asking.outcome.done():
@@ -621,6 +663,11 @@ class Conversation:
                 result = replace(result, stop_reason="max_tokens")
                 error = None
             self._settle(asking, replace(result, error=asking.failure(error)), cost_usd)
+
+    def _window_tokens(self, result: Result) -> int | None:
+        """Return how much the model of the conversation can read; a subagent's is another one."""
+        told = result.windows_tokens.get(self.status.model or "")
+        return told if told is not None else self.status.window_tokens
 
     def _settle(self, asking: Asking, result: Result, cost_usd: float) -> None:
         asking.cost_usd = cost_usd

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +97,26 @@ class NamedSession:
     def stop(self) -> None:
         """Stop the turn that is under way, if one is, in the background."""
         self._session.stop()
+
+    def choose(self, **changes: Any) -> None:
+        """Have the turns from now on, and the next session, go on with other options.
+
+        Parameters
+        ----------
+        **changes
+            As of `ClaudeSession.choose`.
+
+        Raises
+        ------
+        OptionError
+            If a value is impossible; nothing changes then.
+        UsageError
+            If the conversation cannot go on with it; nothing changes then.
+        """
+        with self._replacing:
+            options = self.options.but(**changes)
+            self._session.choose(**changes)
+            self.options = options
 
     def reset(self, options: SessionOptions | None = None) -> ClaudeSession:
         """End the conversation in the background and put a new session in its place.

@@ -19,6 +19,8 @@ from .events import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from claude_magic.errors import ClaudeMagicError
 
     from .events import Usage
@@ -58,6 +60,10 @@ class Result:
         Whether Claude Code made the turn by itself, of the end of a background task.
     structured
         The value that meets the schema, where one was asked for.
+    context_tokens
+        Tokens of the last prompt of this turn; 0 where the API was not asked.
+    windows_tokens
+        How many tokens each model can read that was asked, by its name.
     """
 
     prompts: frozenset[str]
@@ -67,6 +73,8 @@ class Result:
     stop_reason: str | None
     unasked: bool
     structured: Any
+    context_tokens: int
+    windows_tokens: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

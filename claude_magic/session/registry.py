@@ -86,6 +86,7 @@ class SessionRegistry:
             on_permission=caller.decide,
             consent_for=caller.consent_for,
             toolbox=caller.toolbox,
+            revoke=caller.revoke,
             pool=self._pool,
         )
 
@@ -139,12 +140,7 @@ class SessionRegistry:
                 self._others[name] = self._named(self._make(self.options.but(name=name)))
             return self._others[name]
 
-    def fork(
-        self,
-        name: str,
-        of: str = MAIN,
-        options: SessionOptions | None = None,
-    ) -> NamedSession:
+    def fork(self, name: str, of: str = MAIN) -> NamedSession:
         """Branch a conversation: begin one of a new name that has all so far in common with it.
 
         Parameters
@@ -152,9 +148,7 @@ class SessionRegistry:
         name
             What the branch is called.
         of
-            The conversation to branch.
-        options
-            What the branch is started with, but for its name; None for what the conversation has.
+            The conversation to branch, whose options the branch has but for its name.
 
         Raises
         ------
@@ -166,7 +160,7 @@ class SessionRegistry:
         original = self.find(of)
         with self._lock:
             self._check_free(name)
-            options = (options or original.session.options).but(name=name)
+            options = original.session.chosen.but(name=name)
             session = self._make(options, original.session.branch())
             self._others[name] = self._named(session)
             return self._others[name]

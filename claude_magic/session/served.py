@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -92,8 +92,13 @@ class Caller:
         call needs consent.
     toolbox
         The tools that it runs itself.
+    revoke
+        Takes back what a person has allowed for the rest of the session, by its rule, and returns
+        what is left allowed; raises a `UsageError` where it is not allowed. Any thread calls. None
+        where nothing can be allowed so.
     """
 
     decide: PermissionCallback | None = None
     consent_for: Callable[[PermissionRequest], bool] | None = None
     toolbox: tuple[ServedTool, ...] = ()
+    revoke: Callable[[str], Sequence[str]] | None = None

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import json
 import os
+import threading
 import time
 import weakref
 from contextlib import suppress
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from claude_magic.errors import OptionError, SessionClosedError, UsageError
 
 from .conversation import Conversation
+from .host import this_host
 from .loop import loop_thread, running_loop_thread
 from .options import SessionOptions
 from .place import Place
@@ -68,6 +70,9 @@ class ClaudeSession:
         returns a bool at once. None leaves that to Claude Code.
     toolbox
         Tools that this process runs while the turn goes on.
+    revoke
+        Takes back what a person has allowed for the rest of the session, as of `Caller`; None where
+        nothing can be allowed so.
     pool
         Where the session finds room for its process; None for a process whenever it wants one.
     **changes
@@ -93,13 +98,17 @@ class ClaudeSession:
         on_permission: PermissionCallback | None = None,
         consent_for: Callable[[PermissionRequest], bool] | None = None,
         toolbox: Sequence[ServedTool] = (),
+        revoke: Callable[[str], Sequence[str]] | None = None,
         pool: Pool | None = None,
         **changes: Any,
     ) -> None:
         options = _options(options, changes)
-        self._caller = Caller(on_permission, consent_for, tuple(toolbox))
+        self._caller = Caller(on_permission, consent_for, tuple(toolbox), revoke)
         self._pool = pool
         self._process_id = os.getpid()
+        # Replaced, never changed, and only while the lock is held.
+        self._chosen = options
+        self._choosing = threading.Lock()
         # Known here before the loop thread has heard of the first turn.
         self._asked = False
         origin = Place.of(check_session_id(resume)) if isinstance(resume, str) else resume
@@ -124,11 +133,12 @@ class ClaudeSession:
             If an option has an impossible value or does not exist.
         """
         return type(self)(
-            self.options,
+            self.chosen,
             resume=self.branch(),
             on_permission=self._caller.decide,
             consent_for=self._caller.consent_for,
             toolbox=self._caller.toolbox,
+            revoke=self._caller.revoke,
             pool=self._pool,
             **changes,
         )
@@ -155,8 +165,41 @@ class ClaudeSession:
 
     @property
     def options(self) -> SessionOptions:
-        """What the session is started with."""
+        """What its process is started with."""
         return self._conversation.options
+
+    @property
+    def chosen(self) -> SessionOptions:
+        """What the turns from now on go on with, if they bring no options of their own."""
+        return self._chosen
+
+    def choose(self, **changes: Any) -> None:
+        """Have the turns from now on go on with other options. Any thread.
+
+        Where a process runs that was started with other ones, the next turn resumes the
+        conversation with another process, which takes 0.5 s.
+
+        Parameters
+        ----------
+        **changes
+            Fields of `SessionOptions` that are to differ.
+
+        Raises
+        ------
+        OptionError
+            If an option has an impossible value or does not exist; nothing changes then.
+        UsageError
+            If the conversation cannot go on with such options; nothing changes then.
+        SessionClosedError
+            If the session was closed.
+        """
+        conversation = self._mine()
+        conversation.check_open()
+        with self._choosing:
+            chosen = _options(self._chosen, changes)
+            _check_same_place(self._chosen, chosen)
+            self._chosen = chosen
+            loop_thread().call_soon(conversation.choose, chosen)
 
     @property
     def on_permission(self) -> PermissionCallback | None:
@@ -182,6 +225,23 @@ class ClaudeSession:
     def pids(self) -> tuple[int, int] | None:
         """The process ids of the supervisor and of Claude Code, while they run."""
         return self._conversation.pids
+
+    def resident_bytes(self) -> int | None:
+        """Return how much memory Claude Code and all that it started occupy, in bytes.
+
+        Takes some milliseconds. What several processes share counts for each; None where none runs,
+        or the system does not tell.
+        """
+        pids = self.pids
+        if pids is None:
+            return None
+        with suppress(OSError):
+            return this_host().resident_bytes(pids[0])
+        return None
+
+    async def aresident_bytes(self) -> int | None:
+        """Do as `resident_bytes` does, on any event loop."""
+        return await asyncio.to_thread(self.resident_bytes)
 
     @property
     def begun(self) -> bool:
@@ -219,6 +279,23 @@ class ClaudeSession:
         """Have the status say what a person has allowed for the rest of the session. Any thread."""
         loop_thread().call_soon(self._mine().tell_granted, tuple(granted))
 
+    def revoke(self, rule: str) -> None:
+        """Take back what a person has allowed for the rest of the session. Any thread.
+
+        Parameters
+        ----------
+        rule
+            As the status has it in `granted`.
+
+        Raises
+        ------
+        UsageError
+            If it is not allowed, or somebody else decides.
+        """
+        if self._caller.revoke is None:
+            raise UsageError("Somebody else decides in this conversation.")
+        self.tell_granted(self._caller.revoke(rule))
+
     def send(
         self,
         prompt: Prompt,
@@ -235,8 +312,8 @@ class ClaudeSession:
             What was said before, where this session has not heard it; it becomes part of the
             conversation.
         options
-            What the session goes on with from this turn on; None for what it has. Where they differ
-            the conversation is resumed with another process, which takes 0.5 s.
+            What this turn alone has; None for `chosen`. Where they differ from those of the process
+            the conversation is resumed with another one, which takes 0.5 s.
 
         Raises
         ------
@@ -254,8 +331,9 @@ class ClaudeSession:
             raise UsageError(f"The prompt is not JSON; nothing was sent: {error}") from error
         conversation = self._mine()
         conversation.check_open()
-        if options is not None:
-            _check_same_place(conversation.options, options)
+        chosen = self._chosen
+        options = options or chosen
+        _check_same_place(chosen, options)
         turn = Turn(prompt, conversation, history, keeper=self, options=options)
         self._asked = True
         loop_thread().call_soon(conversation.perform, turn)

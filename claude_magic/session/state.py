@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .events import Usage
+    from .options import Effort, PermissionMode
 
 
 class SessionState(Enum):
@@ -112,6 +113,10 @@ class SessionStatus:
         The tools that Claude has.
     cwd
         The directory that it works in; None for that of the process.
+    extra_directories
+        Other directories that it may look into.
+    allowed_tools
+        Tools, or rules, that run without anybody being asked.
     turns
         Prompts answered so far.
     usage
@@ -124,6 +129,21 @@ class SessionStatus:
         When its last turn ended, by `time.time()`; None before the first.
     granted
         What a person has allowed for the rest of the session, as rules.
+    context_tokens
+        Tokens of the prompt that the model read last, which is the whole conversation with what
+        goes before it; 0 before the first.
+    window_tokens
+        How many tokens that model can read; None where Claude Code does not tell.
+    models
+        The models that Claude Code offers, by name; empty before it was first started.
+    chosen_model
+        The model that the next turn asks for; None for Claude Code's own choice.
+    effort
+        How hard the model thinks in the next turn; None for its default.
+    permission_mode
+        Claude Code's permission mode in the next turn.
+    restarts
+        Whether the next turn takes another process, because it has other options than this one.
     """
 
     state: SessionState
@@ -134,11 +154,20 @@ class SessionStatus:
     label: str | None = None
     tools: tuple[str, ...] = ()
     cwd: str | None = None
+    extra_directories: tuple[str, ...] = ()
+    allowed_tools: tuple[str, ...] = ()
     turns: int = 0
     cost_usd: float = 0.0
     name: str | None = None
     used_s: float | None = None
     granted: tuple[str, ...] = ()
+    context_tokens: int = 0
+    window_tokens: int | None = None
+    models: tuple[str, ...] = ()
+    chosen_model: str | None = None
+    effort: Effort | None = None
+    permission_mode: PermissionMode = "default"
+    restarts: bool = False
 
     @property
     def paid_usd(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -10,11 +11,14 @@ from claude_magic.errors import TapeError
 
 from .server import MessagesServer
 from .tape import Tape
+from .upstream import CLOUDS
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
+
+    from .server import Replier
 
 
 def demo_tape() -> Tape:
@@ -38,6 +42,15 @@ def offline_demo(tape: Tape | None = None) -> Demo:
     return Demo(tape if tape is not None else demo_tape())
 
 
+#: What would make Claude Code talk to somebody else, or show the tape a credential.
+_OTHER_WAYS = (
+    *CLOUDS,
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+)
+
+
 class Demo:
     """A server that plays a tape, and the environment in which Claude Code talks to it.
 
@@ -47,12 +60,14 @@ class Demo:
     Parameters
     ----------
     tape
-        What answers.
+        What is played.
+    replier
+        Who plays it; the tape itself if None.
     """
 
-    def __init__(self, tape: Tape) -> None:
+    def __init__(self, tape: Tape, replier: Replier | None = None) -> None:
         self.tape = tape
-        self.server = MessagesServer(tape)
+        self.server = MessagesServer(replier or tape)
         self._directory: TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Self:
@@ -83,6 +98,7 @@ class Demo:
         if self._directory is None:
             raise TapeError("The demo does not run, so it has no environment. Start it first.")
         return {
+            **{name: "" for name in _OTHER_WAYS if os.environ.get(name)},
             "ANTHROPIC_BASE_URL": self.server.url,
             "ANTHROPIC_API_KEY": self.server.token,
             "CLAUDE_CONFIG_DIR": self._directory.name,

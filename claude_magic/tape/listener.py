@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from .endpoint import messages_endpoint
-
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from .reply import Failure, Reply
-    from .request import MessagesRequest
+    from starlette.types import ASGIApp
 
 # An idle connection is never closed first: Claude Code would take it for a network error and retry.
 _KEEP_ALIVE_S = 24 * 3600
@@ -30,22 +27,20 @@ class Listener(uvicorn.Server):
 
     Parameters
     ----------
-    token
-        The API key that requests must carry.
-    answer
-        Called on the listener's thread for each request.
+    application
+        Makes what is served; what it is given ends all open replies when it is set.
     """
 
-    def __init__(self, token: str, answer: Callable[[MessagesRequest], Reply | Failure]) -> None:
+    def __init__(self, application: Callable[[asyncio.Event], ASGIApp]) -> None:
         self._stopping = asyncio.Event()
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         super().__init__(
             uvicorn.Config(
-                messages_endpoint(token, answer, self._stopping),
+                application(self._stopping),
                 http="h11",
                 ws="none",
-                lifespan="off",
+                lifespan="auto",
                 log_config=None,
                 date_header=False,
                 server_header=False,

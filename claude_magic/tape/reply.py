@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from .request import MessagesRequest
 
+#: What thoughts of a tape are signed with; the API would not take them back.
+TAPE_SIGNATURE = "c2NyaXB0ZWQ="
+
 #: The rule of thumb by which tokens are estimated.
 _CHARACTERS_PER_TOKEN = 4
 
@@ -63,7 +66,23 @@ class Thinking:
     """
 
     text: str
-    signature: str = "c2NyaXB0ZWQ="
+    signature: str = TAPE_SIGNATURE
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutcome:
+    """What a tool gave back when the tape was recorded.
+
+    Attributes
+    ----------
+    text
+        Its text, with names in the place of what differs from run to run.
+    is_error
+        Whether it failed or was denied.
+    """
+
+    text: str
+    is_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +97,27 @@ class ToolUse:
         Its arguments.
     id
         The call's id; a new one each time if not given.
+    outcome
+        What it gave back when it was recorded, for comparison; None if nobody knows.
     """
 
     name: str
     input: Mapping[str, Any] = field(default_factory=dict, hash=False)
     id: str | None = None
+    outcome: ToolOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherBlock:
+    """A block of a kind that means nothing here, such as a search that the API made itself.
+
+    Parameters
+    ----------
+    content
+        The block's JSON, sent as it is.
+    """
+
+    content: Mapping[str, Any] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +156,7 @@ class Stall:
     """Send nothing more, until the client leaves or the server stops."""
 
 
-Block: TypeAlias = Text | Thinking | ToolUse
+Block: TypeAlias = Text | Thinking | ToolUse | OtherBlock
 Control: TypeAlias = Hold | Pause | Cut | Stall
 Step: TypeAlias = Block | Control
 
@@ -194,6 +229,11 @@ class Reply:
             return self.stop_reason
         return "tool_use" if any(isinstance(step, ToolUse) for step in self.steps) else "end_turn"
 
+    @property
+    def calls(self) -> tuple[ToolUse, ...]:
+        """The tools that it calls, in order."""
+        return tuple(step for step in self.steps if isinstance(step, ToolUse))
+
     def usage_for(self, request: MessagesRequest) -> Usage:
         """Return the usage, given or estimated for that request."""
         if self.usage is not None:
@@ -205,6 +245,8 @@ class Reply:
                 written += len(step.text)
             elif isinstance(step, ToolUse):
                 written += len(step.name) + len(json.dumps(dict(step.input)))
+            elif isinstance(step, OtherBlock):
+                written += len(json.dumps(dict(step.content)))
         return Usage(fresh, _tokens(written), cache_read_input_tokens=cached)
 
 

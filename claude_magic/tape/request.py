@@ -49,7 +49,8 @@ class ToolResult(NamedTuple):
     tool_use_id
         The call that it answers.
     text
-        The text of the result.
+        The text of the result, without what Claude Code added, and with a word such as
+        ``«image/png»`` in the place of a picture.
     is_error
         Whether the tool failed or was denied.
     """
@@ -57,6 +58,24 @@ class ToolResult(NamedTuple):
     tool_use_id: str
     text: str
     is_error: bool
+
+
+class ToolCall(NamedTuple):
+    """A tool that the model has called.
+
+    Attributes
+    ----------
+    name
+        The tool.
+    input
+        Its arguments.
+    result
+        What it gave back; None as long as it gave back nothing.
+    """
+
+    name: str
+    input: Mapping[str, Any]
+    result: ToolResult | None
 
 
 @dataclass(frozen=True)
@@ -155,6 +174,38 @@ class MessagesRequest:
                 return tuple(_tool_results(message["content"]))
         return ()
 
+    @cached_property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools that the model has called since the person last said something, in order."""
+        calls: list[tuple[str, str, Mapping[str, Any]]] = []
+        results: dict[str, ToolResult] = {}
+        for message in self.body["messages"]:
+            content = message["content"]
+            if message["role"] == "assistant":
+                calls.extend(_tool_calls(content))
+            elif message["role"] == "user" and _visible_texts(content):
+                calls.clear()
+            elif message["role"] == "user":
+                results.update((result.tool_use_id, result) for result in _tool_results(content))
+        return tuple(ToolCall(name, given, results.get(key)) for key, name, given in calls)
+
+    @property
+    def prompts(self) -> tuple[tuple[str, ...], ...]:
+        """What the person said before each of the model's answers, and last.
+
+        More than one text in a row means that all but the last got no answer, or that one prompt
+        was sent in several blocks.
+        """
+        groups: list[tuple[str, ...]] = []
+        said: tuple[str, ...] = ()
+        for turn in self.visible_turns:
+            if turn.role == "user":
+                said += turn.texts
+            elif said:
+                groups.append(said)
+                said = ()
+        return (*groups, said) if said else tuple(groups)
+
     @property
     def tool_result_count(self) -> int:
         """How many tool results came since the person last said something."""
@@ -180,6 +231,31 @@ def _texts(content: str | list[Any]) -> Iterator[str]:
             yield str(block.get("text", ""))
 
 
+def _told(content: str | list[Any]) -> Iterator[str]:
+    """Yield what a tool gave back, with a word in the place of each picture."""
+    if isinstance(content, str):
+        yield content
+        return
+    for block in content:
+        if isinstance(block, dict) and block.get("type") == "image":
+            source = block.get("source")
+            kind = source.get("media_type") if isinstance(source, dict) else None
+            yield f"«{kind or 'image'}»"
+        else:
+            yield from _texts([block])
+
+
+def _tool_calls(content: str | list[Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for block in content if isinstance(content, list) else ():
+        if isinstance(block, dict) and block.get("type") == "tool_use":
+            given = block.get("input")
+            yield (
+                str(block.get("id", "")),
+                str(block.get("name", "")),
+                given if isinstance(given, dict) else {},
+            )
+
+
 def _tool_results(content: str | list[Any]) -> Iterator[ToolResult]:
     if isinstance(content, str):
         return
@@ -187,6 +263,6 @@ def _tool_results(content: str | list[Any]) -> Iterator[ToolResult]:
         if isinstance(block, dict) and block.get("type") == "tool_result":
             yield ToolResult(
                 str(block.get("tool_use_id", "")),
-                "\n\n".join(_texts(block.get("content") or "")),
+                _ADDED.sub("", "\n\n".join(_told(block.get("content") or ""))).strip("\n"),
                 block.get("is_error") is True,
             )

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import secrets
-import socket
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from claude_magic.errors import TapeError
-
+from .loopback import LoopbackServer
 from .reply import Failure
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
-    from types import TracebackType
 
-    from typing_extensions import Self
+    from starlette.types import ASGIApp
 
-    from .listener import Listener
     from .reply import Reply
     from .request import MessagesRequest
 
 # So that a demo that runs for days does not grow; a test asks for far fewer.
 _KEPT_REQUESTS = 1000
-_THREAD_NAME = "claude-magic-tape"
 
 
 class Replier(Protocol):
@@ -44,11 +38,10 @@ class Replier(Protocol):
 AnyReplier: TypeAlias = "Replier | Callable[[MessagesRequest], Reply | Failure]"
 
 
-class MessagesServer:
+class MessagesServer(LoopbackServer):
     """A loopback server that speaks the Messages API.
 
-    Owns a socket on 127.0.0.1 and one daemon thread while it runs. It may be started again after it
-    was stopped. `start` and `stop` belong to one thread at a time; everything else is thread-safe.
+    `start` and `stop` belong to one thread at a time; everything else is thread-safe.
 
     Parameters
     ----------
@@ -73,42 +66,13 @@ class MessagesServer:
         token: str | None = None,
         port: int | None = None,
     ) -> None:
+        super().__init__(port)
         self.token = token if token is not None else secrets.token_urlsafe(24)
         self._replier = replier if callable(replier) else replier.reply
         self._news = threading.Condition()
         self._requests: deque[MessagesRequest] = deque(maxlen=_KEPT_REQUESTS)
         self._request_count = 0
         self._errors: list[Exception] = []
-        self._wanted_port = port or 0
-        self._port: int | None = None
-        self._listener: Listener | None = None
-        self._thread: threading.Thread | None = None
-        self._quiet = _QuietFilter()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    @property
-    def url(self) -> str:
-        """The base URL.
-
-        Raises
-        ------
-        TapeError
-            If the server does not run.
-        """
-        if self._port is None:
-            raise TapeError("The server does not run, so it has no URL. Start it first.")
-        return f"http://127.0.0.1:{self._port}"
 
     @property
     def requests(self) -> list[MessagesRequest]:
@@ -122,47 +86,10 @@ class MessagesServer:
         with self._news:
             return list(self._errors)
 
-    def start(self) -> None:
-        """Start to serve; requests are answered when this returns.
+    def _application(self, stopping: asyncio.Event) -> ASGIApp:
+        from .endpoint import messages_endpoint  # noqa: PLC0415 - starlette is heavy
 
-        Raises
-        ------
-        TapeError
-            If the server runs already.
-        OSError
-            If there is no free port, or the one that is wanted is taken.
-        """
-        if self._thread is not None:
-            raise TapeError(f"The server runs already, at {self.url}. Stop it first.")
-        from .listener import Listener  # noqa: PLC0415 - starlette and uvicorn are heavy
-
-        # The protocol is named because asyncio turns Nagle's algorithm off only where it is: with
-        # it, each reply on a kept connection comes 40 ms late.
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        if os.name == "posix":  # elsewhere it lets two servers share a port
-            # Connections of the last run may still linger.
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", self._wanted_port))
-        self._listener = Listener(self.token, self._answer)
-        self._thread = threading.Thread(
-            target=self._listener.run_on,
-            args=(listening,),
-            name=_THREAD_NAME,
-            daemon=True,
-        )
-        self._port = listening.getsockname()[1]
-        self._quiet.install()
-        self._thread.start()
-        self._listener.wait_until_ready()
-
-    def stop(self) -> None:
-        """Drop open replies, free the port and end the thread; harmless if not running."""
-        if self._listener is None or self._thread is None:
-            return
-        self._listener.finish()
-        self._thread.join()
-        self._quiet.remove()
-        self._listener = self._thread = self._port = None
+        return messages_endpoint(self.token, self._answer, stopping)
 
     def wait_for_requests(self, count: int, timeout_s: float = 10.0) -> list[MessagesRequest]:
         """Wait until so many requests for a message have come since the server was made.
@@ -203,23 +130,3 @@ class MessagesServer:
                 self._errors.append(error)
             told = f"{type(error).__name__}: {error}"
             return Failure(500, "api_error", told, headers={"x-should-retry": "false"})
-
-
-class _QuietFilter(logging.Filter):
-    """Keeps uvicorn's chatter about this server away from the notebook, but no traceback.
-
-    Only that of a tape's thread: another uvicorn in the same process keeps its log as it is.
-    """
-
-    _LOGGERS = ("uvicorn.error", "uvicorn.access")
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.threadName != _THREAD_NAME or record.exc_info is not None
-
-    def install(self) -> None:
-        for name in self._LOGGERS:
-            logging.getLogger(name).addFilter(self)
-
-    def remove(self) -> None:
-        for name in self._LOGGERS:
-            logging.getLogger(name).removeFilter(self)

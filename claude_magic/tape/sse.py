@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from .reply import Pause, Text, Thinking, ToolUse
+from .reply import OtherBlock, Pause, Text, Thinking, ToolUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ def event_stream(reply: Reply, request: MessagesRequest) -> Iterator[bytes | Con
     pause = Pause(1 / reply.words_per_second) if reply.words_per_second else None
     index = -1
     for step, goes_on in _continuations(reply.steps):
-        if not isinstance(step, Text | Thinking | ToolUse):
+        if not isinstance(step, Text | Thinking | ToolUse | OtherBlock):
             yield step
             continue
         if not goes_on:
@@ -66,6 +66,8 @@ def whole_message(reply: Reply, request: MessagesRequest) -> dict[str, Any]:
             )
         elif isinstance(step, ToolUse):
             content.append({**_opening(step), "input": dict(step.input)})
+        elif isinstance(step, OtherBlock):
+            content.append(dict(step.content))
     return _message(
         request,
         content=content,
@@ -80,7 +82,7 @@ def _continuations(steps: Sequence[Step]) -> Iterator[tuple[Step, bool]]:
     before: Step | None = None
     for step in steps:
         yield step, isinstance(step, Text) and isinstance(block, Text) and before is not block
-        if isinstance(step, Text | Thinking | ToolUse):
+        if isinstance(step, Text | Thinking | ToolUse | OtherBlock):
             block = step
         before = step
 
@@ -115,6 +117,9 @@ def _opening(block: Block) -> dict[str, Any]:
         return {"type": "text", "text": ""}
     if isinstance(block, Thinking):
         return {"type": "thinking", "thinking": "", "signature": ""}
+    if isinstance(block, OtherBlock):
+        # The API streams what a block is called with, and nothing else of these kinds.
+        return {**block.content, **({"input": {}} if "input" in block.content else {})}
     tool_id = block.id or _new_id("toolu")
     return {"type": "tool_use", "id": tool_id, "name": block.name, "input": {}}
 
@@ -129,8 +134,10 @@ def _deltas(block: Block) -> Iterator[dict[str, str]]:
             yield {"type": "thinking_delta", "thinking": chunk}
         yield {"type": "signature_delta", "signature": block.signature}
     else:
-        for piece in _JSON_PIECE.findall(json.dumps(dict(block.input))):
-            yield {"type": "input_json_delta", "partial_json": piece}
+        called_with = block.content.get("input") if isinstance(block, OtherBlock) else block.input
+        if called_with is not None:
+            for piece in _JSON_PIECE.findall(json.dumps(dict(called_with))):
+                yield {"type": "input_json_delta", "partial_json": piece}
 
 
 def _event(kind: str, **fields: Any) -> bytes:

@@ -5,24 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from claude_magic.errors import TapeError
 
-from .reply import Failure, Reply, ToolUse
+from .differences import difference
+from .outcomes import changed_outcome
+from .reply import Failure, Reply
+from .rules import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Mapping
 
     from .request import MessagesRequest
 
+#: The prompts of a conversation up to one of them, as they are compared.
+History: TypeAlias = tuple[str, ...]
+
 #: What stands behind the API while a tape plays, where the tape says nothing else.
 SCRIPTED = "scripted replies"
+
+#: What a tape says that was recorded.
+RECORDED = "recorded replies"
 
 # The Messages API never answers with this status, so a session can tell a miss from every other
 # failure. Claude Code shows the text of this one unchanged and does not retry: 400 and 422 are
 # asked six times, 404 loses the text, 409 and 5xx are retried for minutes.
 MISS_STATUS = 418
+
+_DEMO = (
+    "A tape answers what is on it and nothing else: the demo's has the example notebooks, run from"
+    " their beginning. `%claude_connect --live` leaves a demo that --demo entered."
+)
 
 _SHOWN_CHARACTERS = 120
 
@@ -75,13 +89,60 @@ class Conversation:
     turns: tuple[TapeTurn, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a tape has for a request.
+
+    Attributes
+    ----------
+    history
+        Where it stands on the tape.
+    turn
+        The turn.
+    place
+        Which of its replies it is, from 0.
+    """
+
+    history: History
+    turn: TapeTurn
+    place: int
+
+    @property
+    def reply(self) -> Reply:
+        """The reply."""
+        return self.turn.replies[self.place]
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Why a tape has nothing for a request.
+
+    Attributes
+    ----------
+    told
+        What is missing, or has changed, and what is nearest to it.
+    history
+        The recorded turn that came to an end too early, or went another way; None if there is none.
+    place
+        Which reply of it is missing, from 0; None if it went another way.
+    """
+
+    told: str
+    history: History | None = None
+    place: int | None = None
+
+    def failure(self, remedy: str) -> Failure:
+        """Return it as the API's answer, with what to do about it."""
+        return Failure(MISS_STATUS, "tape_miss", f"{self.told}\n{remedy}")
+
+
 class Tape:
     """Conversations that answer for the Messages API. Immutable; any thread may use it.
 
     A request is matched by the conversation as a person sees it: the prompts so far, in order,
     with white space normalised. Nothing is remembered between requests, so any number of
     sessions, in any order, may play one tape; and one question may have another answer in another
-    conversation.
+    conversation. What tools give back is compared where the tape knows what they gave back.
 
     Parameters
     ----------
@@ -95,6 +156,8 @@ class Tape:
         How fast text streams, above 0, or None for as fast as possible.
     source
         The file's name, for error texts.
+    rules
+        What is not compared.
 
     Raises
     ------
@@ -102,7 +165,7 @@ class Tape:
         If two conversations answer the same prompts differently.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the fields of its file
         self,
         title: str,
         conversations: tuple[Conversation, ...],
@@ -110,17 +173,19 @@ class Tape:
         label: str = SCRIPTED,
         words_per_second: float | None = None,
         source: str = "tape",
+        rules: Rules | None = None,
     ) -> None:
         self.title = title
         self.conversations = conversations
         self.label = label
         self.words_per_second = words_per_second
         self.source = source
-        self._turns: dict[tuple[str, ...], TapeTurn] = {}
+        self.rules = rules if rules is not None else Rules()
+        self._turns: dict[History, TapeTurn] = {}
         for conversation in conversations:
-            asked: tuple[str, ...] = ()
+            asked: History = ()
             for turn in conversation.turns:
-                asked = (*asked, _normalised(turn.you))
+                asked = (*asked, self.rules.prompt(turn.you))
                 if self._turns.setdefault(asked, turn) != turn:
                     line = f":{turn.line}" if turn.line else ""
                     raise TapeError(
@@ -143,80 +208,105 @@ class Tape:
 
         return read_tape(Path(path) if isinstance(path, str) else path)
 
+    @property
+    def turns(self) -> Mapping[History, TapeTurn]:
+        """The turns, each once, by the prompts that lead to them."""
+        return self._turns
+
     def reply(self, request: MessagesRequest) -> Reply | Failure:
         """Answer one request, or fail with a text that shows the nearest recorded prompt."""
-        asked: tuple[str, ...] | None = ()
-        for prompts in _prompts_between_answers(request):
-            asked = self._follow(asked, prompts) if asked is not None else None
-        if not asked:
-            return self._miss(request)
+        found = self.find(request)
+        if isinstance(found, Miss):
+            return found.failure(_DEMO)
+        return replace(found.reply, words_per_second=self.words_per_second)
+
+    def find(
+        self,
+        request: MessagesRequest,
+        named: Callable[[str], str] = str,
+    ) -> Found | Miss:
+        """Look up what answers a request.
+
+        Parameters
+        ----------
+        request
+            The request.
+        named
+            Names this machine's folders in a text, as they are named on the tape.
+        """
+        asked = self.history(request.prompts, named)
+        if asked is None:
+            return self._miss(request, named)
         turn = self._turns[asked]
+        changed = changed_outcome(turn, request.tool_calls, self.rules, named)
+        if changed is not None:
+            return Miss(f"{self._named}, after {_quoted(turn.you)}:\n{changed}", asked)
         ran = request.tool_result_count
-        for reply in turn.replies:
+        for place, reply in enumerate(turn.replies):
             if ran <= 0:
-                return replace(reply, words_per_second=self.words_per_second)
-            ran -= sum(isinstance(step, ToolUse) for step in reply.steps)
-        return _failure(
+                return Found(asked, turn, place)
+            ran -= len(reply.calls)
+        return Miss(
             f"{self._named} has no more replies to {_quoted(turn.you)}"
             f" after {request.tool_result_count} tool results.",
+            asked,
+            len(turn.replies),
         )
 
-    def _follow(self, asked: tuple[str, ...], prompts: tuple[str, ...]) -> tuple[str, ...] | None:
-        """Return the recorded history that these prompts lead to, or None.
+    def history(
+        self,
+        prompts: tuple[tuple[str, ...], ...],
+        named: Callable[[str], str] = str,
+    ) -> History | None:
+        """Return the recorded history that these prompts lead to, or None."""
+        asked: History | None = ()
+        for group in prompts:
+            if asked is None:
+                return None
+            asked = self._follow(asked, [self.rules.prompt(named(text)) for text in group])
+        return asked or None
+
+    def _follow(self, asked: History, said: list[str]) -> History | None:
+        """Return the recorded history to which prompts lead that got one answer, or None.
 
         More than one prompt means that all but the last got no answer, or that one prompt was
         sent in several blocks. So they are tried as one, as several, and without the first ones.
         """
-        for start in range(len(prompts)):
-            said = [_normalised(prompt) for prompt in prompts[start:]]
-            for candidate in ((*asked, " ".join(said)), (*asked, *said)):
+        for start in range(len(said)):
+            for candidate in ((*asked, " ".join(said[start:])), (*asked, *said[start:])):
                 if candidate in self._turns:
                     return candidate
         return None
 
-    def _miss(self, request: MessagesRequest) -> Failure:
+    def _miss(self, request: MessagesRequest, named: Callable[[str], str]) -> Miss:
         spoken = [turn for turn in request.visible_turns if turn.role == "user"]
         if not spoken:
-            return _failure(f"{self._named} was asked nothing that a person wrote.")
-        prompt = spoken[-1].texts[-1]
-        before = spoken[-2].texts[-1] if len(spoken) > 1 else None
+            return Miss(f"{self._named} was asked nothing that a person wrote.")
+        prompt = named(spoken[-1].texts[-1])
+        before = named(spoken[-2].texts[-1]) if len(spoken) > 1 else None
         missing = f"{self._named} has no reply to {_quoted(prompt)} {_place(before)}."
-        return _failure(f"{missing} {self._hint(prompt)}")
+        return Miss(f"{missing}\n{self._hint(prompt)}")
 
     def _hint(self, prompt: str) -> str:
-        wanted = _normalised(prompt)
+        wanted = self.rules.prompt(prompt)
 
-        def likeness(asked: tuple[str, ...]) -> float:
+        def likeness(asked: History) -> float:
             return SequenceMatcher(None, asked[-1].lower(), wanted.lower()).ratio()
 
         nearest = max(self._turns, key=likeness, default=None)
         if nearest is None:
             return "It is empty."
+        turn = self._turns[nearest]
         place = _place(nearest[-2] if len(nearest) > 1 else None)
+        line = f" (line {turn.line})" if turn.line else ""
         if nearest[-1] == wanted:
-            return f"It has one to this prompt {place}."
-        return f"Nearest prompt on it: {_quoted(nearest[-1])} {place}."
+            return f"It has one to this prompt {place}{line}."
+        told = difference(turn.you.strip(), prompt.strip())
+        return f"Nearest prompt on it, {place}{line}:\n{told}"
 
     @property
     def _named(self) -> str:
         return f"The tape {_quoted(self.title)} ({self.label})"
-
-
-def _prompts_between_answers(request: MessagesRequest) -> Iterator[tuple[str, ...]]:
-    """Yield what the person said before each of the model's answers, and last."""
-    prompts: tuple[str, ...] = ()
-    for turn in request.visible_turns:
-        if turn.role == "user":
-            prompts += turn.texts
-        elif prompts:
-            yield prompts
-            prompts = ()
-    if prompts:
-        yield prompts
-
-
-def _failure(message: str) -> Failure:
-    return Failure(MISS_STATUS, "tape_miss", message)
 
 
 def _place(before: str | None) -> str:
@@ -224,11 +314,7 @@ def _place(before: str | None) -> str:
 
 
 def _quoted(text: str) -> str:
-    shown = _normalised(text)
+    shown = " ".join(text.split())
     if len(shown) > _SHOWN_CHARACTERS:
         shown = shown[: _SHOWN_CHARACTERS - 1] + "…"
     return f"“{shown}”"
-
-
-def _normalised(text: str) -> str:
-    return " ".join(text.split())

@@ -20,7 +20,7 @@ function control(model) {
  * Ask the kernel something, whatever it is doing, and return what it replies. Fails where the front
  * end has no such way, where the kernel says no, and where it says nothing.
  */
-async function ask(model, content) {
+export async function ask(model, content) {
   const kernel = control(model);
   if (kernel === null) {
     throw new Error("This front end cannot reach the kernel while a cell is running.");

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 #: Longer texts are shown in one colour, in characters: colours would take seconds.
 MAX_COLOURED = 200_000
+
+#: Colours that take longer are done without, in seconds: for each language there is a text, such
+#: as one of empty lines, that takes its lexer minutes.
+PATIENCE_S = 1.0
 
 
 def coloured(text: str, language: str | None) -> list[tuple[str, str]]:
@@ -33,8 +39,11 @@ def coloured(text: str, language: str | None) -> list[tuple[str, str]]:
     except ClassNotFound:
         return plain
     pieces: list[tuple[str, str]] = []
+    deadline_s = time.monotonic() + PATIENCE_S
     # Some lexers do not see a last line that does not end.
     for kind, piece in lexer.get_tokens(f"{text}\n"):
+        if time.monotonic() > deadline_s:
+            return plain
         name = "" if kind is Whitespace else STANDARD_TYPES.get(kind, "")
         if pieces and pieces[-1][0] == name:
             pieces[-1] = (name, pieces[-1][1] + piece)

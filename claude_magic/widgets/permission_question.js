@@ -1,5 +1,7 @@
+import { ask } from "./control.js";
+
 /**
- * The permission question's front end; `control.js` stands before it. Whatever comes from the
+ * The permission question's front end. Whatever comes from the
  * kernel is set as text, never as HTML. A button counts only when a person presses it: no script's
  * click, no key that is held down, nothing in the first moment, when a click was meant for what
  * stood here before.
@@ -27,6 +29,10 @@ function codeOf(pieces) {
   return code;
 }
 
+// Without this, JupyterLab takes Enter on a button as "edit the cell", and letters as commands. It
+// looks at the element that has the focus only.
+const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
+
 /** Call back once the node has been visible for a while. */
 function whenSeen(node, callback) {
   let timer;
@@ -50,8 +56,6 @@ function render({ model, el }) {
   const shown = model.get("shown");
   const card = element("section", "claude-magic-question", "", {
     "aria-label": `Claude asks for your consent: ${shown.title}`,
-    // Without this, JupyterLab takes Enter on a button as "edit the cell".
-    "data-lm-suppress-shortcuts": "true",
   });
 
   const head = element("div", "cm-head");
@@ -60,6 +64,7 @@ function render({ model, el }) {
     element("span", "cm-title", shown.title),
   );
   const body = element("pre", "cm-body", "", {
+    ...OWN_KEYS,
     role: "region",
     "aria-label": "What exactly would be done",
     tabindex: "0",
@@ -71,6 +76,7 @@ function render({ model, el }) {
 
   const row = element("div", "cm-buttons", "", { role: "group", "aria-label": "Your answer" });
   const reason = element("input", "cm-reason", "", {
+    ...OWN_KEYS,
     type: "text",
     "aria-label": "Why not? Claude reads this",
     placeholder: "Why not? Claude reads it",
@@ -79,7 +85,11 @@ function render({ model, el }) {
   });
   const buttons = [];
   const button = (choice, label, title) => {
-    const node = element("button", `cm-button cm-${choice}`, label, { type: "button", title });
+    const node = element("button", `cm-button cm-${choice}`, label, {
+      ...OWN_KEYS,
+      type: "button",
+      title,
+    });
     node.addEventListener("click", (event) => {
       // A script's click is not trusted; the second one of a double click was not meant for this.
       if (event.isTrusted && event.detail <= 1) {

@@ -10,6 +10,7 @@ import type {
   CellsProposed,
   Completions,
   KernelState,
+  OpenQuestion,
   SessionView,
   Settle,
   StateTold
@@ -34,6 +35,16 @@ export class Link implements IDisposable {
   /** Emitted when Claude proposes cells for this notebook. */
   get proposed(): ISignal<this, CellsProposed> {
     return this._proposed;
+  }
+
+  /** Emitted when claude_magic is found in a kernel that was there before this page. */
+  get found(): ISignal<this, void> {
+    return this._found;
+  }
+
+  /** The kernel of the notebook; null where there is none. */
+  get kernel(): Kernel.IKernelConnection | null {
+    return this._kernel;
   }
 
   /** The kernel's conversations; null where claude_magic is not loaded. */
@@ -78,6 +89,11 @@ export class Link implements IDisposable {
   /** Return the names of variables that begin so. */
   async complete(text: string): Promise<Completions> {
     return request(this._connection, { do: 'complete', text });
+  }
+
+  /** Return the permission question that waits for an answer. */
+  async question(): Promise<OpenQuestion> {
+    return request(this._connection, { do: 'question' });
   }
 
   /** Take proposed cells; false where somebody else has them. */
@@ -157,6 +173,7 @@ export class Link implements IDisposable {
     try {
       if (await hasComm(kernel, TARGET)) {
         await this._greet();
+        this._found.emit();
       }
     } catch {
       // A kernel that does not know of control messages does not know of us.
@@ -202,6 +219,7 @@ export class Link implements IDisposable {
   }
 
   private _changed = new Signal<this, void>(this);
+  private _found = new Signal<this, void>(this);
   private _proposed = new Signal<this, CellsProposed>(this);
   private _kernel: Kernel.IKernelConnection | null = null;
   private _state: KernelState | null = null;

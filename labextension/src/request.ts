@@ -1,7 +1,18 @@
 import { KernelMessage, type Kernel } from '@jupyterlab/services';
 
 import { ADDRESS } from './wire';
-import type { Act, Complete, Completions, Done, Greeting, Hello, Settle, Take } from './wire';
+import type {
+  Act,
+  Complete,
+  Completions,
+  Done,
+  Greeting,
+  Hello,
+  OpenQuestion,
+  Settle,
+  Show,
+  Take
+} from './wire';
 
 /** How long a kernel may take to answer, in ms. It takes about 60. */
 const TIMEOUT_MS = 10_000;
@@ -10,10 +21,12 @@ type Answered<Request> = Request extends Hello
   ? Greeting
   : Request extends Complete
     ? Completions
-    : Done;
+    : Request extends Show
+      ? OpenQuestion
+      : Done;
 
 /** Ask something of claude_magic in a kernel, also while a cell is running there. */
-export async function request<Request extends Hello | Act | Complete | Take | Settle>(
+export async function request<Request extends Hello | Act | Complete | Show | Take | Settle>(
   kernel: Kernel.IKernelConnection,
   content: Request
 ): Promise<Answered<Request>> {

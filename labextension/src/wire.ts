@@ -26,11 +26,12 @@ export interface SessionView {
   turns: number;
 }
 
-/** All that the front end shows of a kernel; `failed` is the id of the cell that failed last. */
+/** All that the front end shows of a kernel; `failed` is a cell's id, `question` an address. */
 export interface KernelState {
   current: string;
   sessions: SessionView[];
   failed: string | null;
+  question: string | null;
 }
 
 /** A cell that Claude proposes; `replaces` is the id of the cell that it would replace. */
@@ -96,6 +97,21 @@ export interface Settle {
   proposal: string;
   cell: number;
   accepted: boolean;
+}
+
+/** Ask for the permission question that waits for an answer. */
+export interface Show {
+  do: 'question';
+}
+
+/** The answer to `Show`, as the question's widget has it. */
+export interface OpenQuestion {
+  address: string;
+  title: string;
+  body: string[][];
+  lines: number;
+  note: string | null;
+  rule: string | null;
 }
 
 /** The answer to all other requests. */

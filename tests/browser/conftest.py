@@ -208,8 +208,12 @@ class Notebook:
 
     def show(self) -> None:
         """Load the page, for the first time or again, and wait for the kernel."""
-        self.page.goto(self._url)
+        self.load()
         self.wait_until_idle()
+
+    def load(self) -> None:
+        """Load the page, for the first time or again, whatever the kernel does."""
+        self.page.goto(self._url)
 
     def wait_until_idle(self) -> None:
         """Wait until the kernel does nothing. Before that, a first run is lost."""

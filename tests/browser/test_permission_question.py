@@ -152,6 +152,31 @@ def test_no_script_and_no_chance_presses_a_button(
     assert notebook.page.evaluate("window.owned") is None
 
 
+def test_a_page_that_is_loaded_anew_shows_the_question_again(
+    open_notebook: OpenNotebook,
+    scripted: Callable[..., str],
+) -> None:
+    load = scripted(_call("y = 1"), Reply.of("Well."))
+    notebook = open_notebook(load, "%%claude\nGo.", "y")
+    notebook.run(0)
+    notebook.start(1)
+    notebook.button(1, "Allow once")
+    notebook.page.reload()
+    again = notebook.page.locator(".jp-claude-question")
+    again.wait_for()
+    assert "y = 1" in again.inner_text()
+    notebook.screenshot("question-again")
+    once = again.get_by_role("button", name="Allow once")
+    notebook.page.wait_for_function(
+        "button => button.getAttribute('aria-disabled') === 'false'", arg=once.element_handle()
+    )
+    once.click()
+    again.wait_for(state="detached")
+    notebook.wait_until_idle()
+    notebook.run(2)
+    assert "1" in notebook.output(2).inner_text()
+
+
 def test_the_keyboard_is_enough_and_the_question_takes_no_focus(
     open_notebook: OpenNotebook,
     scripted: Callable[..., str],

@@ -66,7 +66,8 @@ def test_a_turn_with_other_options_that_is_stopped_leaves_no_process(connected: 
     with ClaudeSession() as session:
         session.ask("a")
         pids = list(session.pids or ())
-        turn = session.send("b", options=session.options.but(system_prompt="Other."))
+        session.choose(system_prompt="Other.")
+        turn = session.send("b")
         _wait_for(session, SessionState.PARKED)
         turn.interrupt()
         with pytest.raises(TurnInterruptedError):

@@ -600,3 +600,38 @@ def test_the_failed_cell_is_explained_and_not_a_prompt_that_failed(
     assert "notebook-context" not in str(
         kernel.run("%claude_sessions --past").contents("display_data")
     )
+
+
+# -- what no one expects -----------------------------------------------------------------------
+
+
+def test_what_stands_in_for_something_else_breaks_no_prompt(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    # Flask's `request` raises where its class is asked for.
+    kernel.run(
+        "class Proxy:\n    @property\n    def __class__(self): raise RuntimeError('no context')\n"
+        "proxy = Proxy()\nglobals()[5] = 'no name'"
+    )
+    ran = kernel.run("%%claude --no-context\nWhat is @proxy?")
+    assert ran.status == "ok", ran.error
+    assert "Proxy" in _asked(kernel_api.requests[-1])[1]["text"]
+    _, content = _call(kernel, kernel_api, "list_variables")
+    assert "proxy: Proxy" in _text(content)
+    kernel.run("del globals()[5]")
+
+
+def test_what_is_no_character_is_replaced_and_the_cell_ends(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    kernel_api.replies += [Reply.of("Half: \ud800."), Reply.of("```python\nx = '\ud800'\n```")]
+    ran = kernel.run("%%claude\nGo.")
+    assert ran.answers == ["Half: \ufffd."], ran.error
+    ran = kernel.run("%%claude --cell\nGo.")
+    assert [each["text"] for each in ran.payload] == ["x = '\ufffd'"], ran.error
+    cells = [{"kind": kind, "source": f"{kind} \ud800"} for kind in ("code", "markdown")]
+    ran, _ = _call(kernel, kernel_api, "propose_cells", cells=cells)
+    assert [each["text"] for each in ran.payload] == ["code \ufffd"]
+    assert any("markdown \ufffd" in text for text in ran.markdown)

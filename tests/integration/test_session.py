@@ -486,7 +486,8 @@ def test_what_was_stopped_before_its_first_word_stays_behind_a_crash(
     connected.replies.append(Reply.of(Text("half "), Hold(threading.Event())))
     turn = session.send("c")
     _kill_in_mid_text(session, turn)
-    assert turn.result().text == "You said: a / b / c"
+    # Claude Code may send two prompts with no answer between them as one message.
+    assert turn.result().text.replace("\n\n", " / ") == "You said: a / b / c"
 
 
 def test_what_is_told_is_told_once_behind_a_crash(session: ClaudeSession, connected: Any) -> None:

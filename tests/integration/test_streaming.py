@@ -105,7 +105,8 @@ def test_a_long_answer_streams_within_its_limits(
     assert ran.elapsed_s > 9, figures
     assert "".join(ran.answers) == text
     assert 8 < len(ran.answers) < 20, figures
-    assert sent <= MOST_IOPUB_BYTES, figures
+    # A machine that is too busy to stream it in 10 s is shown more often on the way.
+    assert sent <= MOST_IOPUB_BYTES * max(1, ran.elapsed_s / 11), figures
     # Above it is what the SDK takes on its own thread to read a thousand messages.
     assert main_s <= MOST_CPU_S, figures
     assert ended_s - end.passed_s <= MOST_DELAY_S, figures

@@ -170,11 +170,16 @@ async def test_a_miss_reaches_the_reader_at_once_and_spoils_nothing(tmp_path: Pa
         assert len(demo.server.requests) == 3
     assert result(missed).is_error
     assert result(missed).api_error_status == 418
-    assert result(missed).result == (
+    told = (result(missed).result or "").splitlines()
+    assert told[0] == (
         "API Error: 418 The tape “First conversations” (scripted replies) has no reply to"
-        " “Which number did I tell you?” after “Remember the number 41.”. Nearest prompt on it:"
-        " “Which number did I ask you to remember? Add one to it.” after “Remember the number 41.”."
+        " “Which number did I tell you?” after “Remember the number 41.”."
     )
+    assert told[1].startswith("Nearest prompt on it, after “Remember the number 41.” (line ")
+    assert told[2:4] == [
+        "- Which number did I ask you to remember? Add one to it.",
+        "+ Which number did I tell you?",
+    ]
     assert "**42**" in (result(number).result or "")
 
 

@@ -114,7 +114,7 @@ def _check(bin_: Path, no_node: str, home: Path) -> None:
         "shell.run_line_magic('claude_help', '')\n"
         "from claude_magic.widgets import StatusPanel\n"
         "from claude_magic.session import SessionRegistry\n"
-        "StatusPanel(SessionRegistry().main)\n"
+        "StatusPanel(SessionRegistry())\n"
         "shell.run_line_magic('unload_ext', 'claude_magic')\n"
     )
     assert "%%claude" in _run([bin_ / "python", "-c", code], environment, home)

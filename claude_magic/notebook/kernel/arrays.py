@@ -6,10 +6,11 @@ import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.masking import MASK, is_secret
+
 from .bounded import cut
 from .elements import cell, element
 from .kinds import counted
-from .masking import MASK, is_secret
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

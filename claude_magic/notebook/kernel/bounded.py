@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from claude_magic.masking import mask
+
 from .kinds import type_name
-from .masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

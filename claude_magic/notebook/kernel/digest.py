@@ -6,9 +6,10 @@ import types
 import weakref
 from typing import TYPE_CHECKING
 
+from claude_magic.masking import is_secret
+
 from .bounded import cut, visible
 from .kinds import length_class, lineage, shape, type_name
-from .masking import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -6,9 +6,10 @@ import types
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.masking import MASK, is_secret, mask
+
 from .bounded import cut, failure, plain
 from .kinds import class_attribute, class_name, counted, kind_of, length, lineage, shape, type_name
-from .masking import MASK, is_secret, mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

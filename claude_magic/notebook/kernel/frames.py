@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.masking import MASK, is_secret
+
 from .bounded import cut
 from .elements import cell, element
 from .kinds import counted, lineage
-from .masking import MASK, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.masking import is_secret
+
 from .arrays import write_array
 from .bounded import Page, attempt, cut, failure, head_and_tail, plain
 from .definitions import is_definition, write_definition
@@ -27,7 +29,6 @@ from .kinds import (
     size,
     type_name,
 )
-from .masking import is_secret
 from .pictures import Picture, draw_figure, figure_of, fit_image, fit_png
 
 if TYPE_CHECKING:

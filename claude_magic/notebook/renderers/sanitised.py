@@ -25,7 +25,12 @@ _TAG = re.compile(rf"(?!{_HARMLESS})<(?=[A-Za-z/!?])", re.IGNORECASE)
 _NO_TAG = re.compile(r"<(?:T|bool|char|double|float|int|std\w*\.h|i?o?stream|str|string|vector)>")
 
 _ADDRESS_IN_BRACKETS = re.compile(r"<((?:https?://|mailto:)[^\s<>\"'`]+)>")
-_DESTINATION = re.compile(r"(?<=\])(?P<opening>[(:])(?=\s*<?(?P<address>[^\s>)]*))")
+#: So much of an address is looked at, in characters: a text of nothing but their beginnings would
+#: take seconds each time it is shown.
+_LOOKED_AT = 300
+_DESTINATION = re.compile(
+    rf"(?<=\])(?P<opening>[(:])(?=\s*<?(?P<address>[^\s>)]{{0,{_LOOKED_AT}}}))",
+)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _SCHEMES = {"http", "https", "mailto", "attachment"}
 #: All but those that name a file in or below the notebook's folder.
@@ -82,7 +87,9 @@ def _leads_astray(address: str) -> bool:
     """Tell whether an address may be anything but a page, a file or a mailbox."""
     plain = re.sub(r"[\x00-\x20\\]", "", html.unescape(address))
     scheme = _SCHEME.match(plain)
-    return scheme is not None and scheme[1].lower() not in _SCHEMES
+    if scheme is None:
+        return len(address) == _LOOKED_AT  # who knows what follows
+    return scheme[1].lower() not in _SCHEMES
 
 
 def _fence(opening: re.Match[str], lines: list[str], *, closed: bool) -> list[str]:

@@ -152,6 +152,11 @@ class Client:
         """The last lines that the process wrote to its standard error."""
         return "\n".join(self._stderr)
 
+    async def models(self) -> tuple[str, ...]:
+        """Return the models that Claude Code offers, by name, as it said at its start."""
+        told = await self._client.get_server_info() or {}
+        return tuple(str(model["value"]) for model in told.get("models", ()) if "value" in model)
+
     async def connect(self) -> None:
         """Start the process and shake hands with it; sends nothing to the API.
 

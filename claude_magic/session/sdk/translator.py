@@ -39,6 +39,7 @@ from claude_magic.session.observations import (
     TokensSpent,
 )
 from claude_magic.session.tools import own_name
+from claude_magic.session.well_formed import well_formed
 
 from .failures import error_of
 from .request import STRUCTURED_OUTPUT
@@ -108,6 +109,7 @@ class Translator:
     _tools: dict[str, str] = field(default_factory=dict)
     _open_calls: dict[int, tuple[int, str, str]] = field(default_factory=dict)
     _calls: int = 0
+    _context_tokens: int = 0
     _failure: AssistantMessage | None = None
 
     def translate(self, message: Message) -> Iterator[Observation]:
@@ -153,6 +155,7 @@ class Translator:
     def _stream(self, event: dict[str, Any]) -> Iterator[Observation]:
         match event.get("type"):
             case "message_start":
+                self._context_tokens = _usage_of(event["message"].get("usage") or {}).input_tokens
                 yield from self._begin(event["message"].get("id"))
             case "content_block_start":
                 self._index = int(event["index"])
@@ -180,10 +183,10 @@ class Translator:
         match delta.get("type"):
             case "text_delta":
                 block = self._blocks[index]
-                block.heard += delta["text"]
+                block.heard += well_formed(delta["text"])
                 yield from block.show(complete=False)
             case "thinking_delta" if delta["thinking"]:
-                yield ThinkingDelta(delta["thinking"])
+                yield ThinkingDelta(well_formed(delta["thinking"]))
             case "input_json_delta" if index in self._open_calls:
                 yield ToolCallDelta(*self._open_calls[index], delta["partial_json"])
 
@@ -217,18 +220,19 @@ class Translator:
             return
         if message.message_id != self._message_id:
             yield from self._begin(message.message_id)  # it was not streamed
+            self._context_tokens = _usage_of(message.usage or {}).input_tokens
         for content in message.content:
             match content:
                 case TextBlock():
                     block = self._blocks.pop(self._index, None)
                     if block is None:
                         block = self._open()
-                    block.heard = content.text
+                    block.heard = well_formed(content.text)
                     yield from block.show(complete=True)
                 case ToolUseBlock():
                     yield from self._tool_use(content)
                 case ThinkingBlock():
-                    yield ThinkingFinished(content.thinking, content.signature)
+                    yield ThinkingFinished(well_formed(content.thinking), content.signature)
 
     def _tool_use(self, block: ToolUseBlock) -> Iterator[Observation]:
         name = own_name(block.name)
@@ -245,7 +249,7 @@ class Translator:
             return
         for block in message.content:
             if isinstance(block, ToolResultBlock) and block.tool_use_id in self._tools:
-                text = _text_of(block.content)
+                text = well_formed(_text_of(block.content))
                 yield ToolFinished(
                     block.tool_use_id,
                     self._tools.pop(block.tool_use_id),
@@ -265,6 +269,7 @@ class Translator:
         self._tools.clear()
         self._open_calls.clear()
         self._next_number = self._calls = 0
+        context_tokens, self._context_tokens = self._context_tokens, 0
         return Result(
             prompts=frozenset(prompts),
             error=error,
@@ -274,6 +279,12 @@ class Translator:
             stop_reason="tool_use" if message.stop_reason == _DEFERRED else message.stop_reason,
             unasked=message.origin is not None and message.origin["kind"] == "task-notification",
             structured=message.structured_output,
+            context_tokens=context_tokens,
+            windows_tokens={
+                model: int(used["contextWindow"])
+                for model, used in (message.model_usage or {}).items()
+                if used.get("contextWindow")
+            },
         )
 
 

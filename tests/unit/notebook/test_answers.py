@@ -43,6 +43,11 @@ class City(BaseModel):
     people: int
 
 
+class Tree(BaseModel):
+    name: str
+    branches: list[Tree] = []
+
+
 @dataclass
 class Point:
     x: float
@@ -77,7 +82,7 @@ def test_an_answer_becomes_a_value(form: Form, text: str, value: object) -> None
     assert value_of(form, text) == value
 
 
-@pytest.mark.parametrize("text", ["", "not JSON", "```python\n{}\n```", "{'a': 1}"])
+@pytest.mark.parametrize("text", ["", "not JSON", "```python\n{}\n```", "{'a': 1}", "[" * 100_000])
 def test_what_is_no_json_is_told_and_kept(text: str) -> None:
     with pytest.raises(AnswerError, match="no JSON") as caught:
         value_of(Form.JSON, text)
@@ -90,12 +95,23 @@ def test_what_is_no_json_is_told_and_kept(text: str) -> None:
         ("City", {"name": "Oslo", "people": 700_000}, City(name="Oslo", people=700_000)),
         ("Point", {"x": 1, "y": 2.5}, Point(1.0, 2.5)),
         ("a_point", {"x": 1, "y": 2.5}, Point(1.0, 2.5)),
+        (
+            "Tree",
+            {"name": "a", "branches": [{"name": "b"}]},
+            Tree(name="a", branches=[Tree(name="b")]),
+        ),
         ("plain", {"a": 1}, {"a": 1}),
     ],
 )
 def test_an_answer_becomes_an_object(name: str, structured: Any, value: object) -> None:
     plain = {"type": "object", "properties": {"a": {"type": "integer"}}}
-    namespace = {"City": City, "Point": Point, "a_point": Point(0.0, 0.0), "plain": plain}
+    namespace = {
+        "City": City,
+        "Tree": Tree,
+        "Point": Point,
+        "a_point": Point(0.0, 0.0),
+        "plain": plain,
+    }
     schema = find_schema(name, namespace)
     assert schema.json_schema["type"] == "object"
     assert schema.value_of(_finished(structured)) == value
@@ -110,8 +126,13 @@ def test_an_answer_that_is_not_of_the_schema_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("nothing", "no variable 'nothing'"), ("number", "is no schema"), ("text", "no schema")],
+    [
+        ("nothing", "no variable 'nothing'"),
+        ("number", "is no schema"),
+        ("text", "no schema"),
+        ("odd", "no JSON"),
+    ],
 )
 def test_what_is_no_schema_is_refused(name: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
-        find_schema(name, {"number": 3, "text": str})
+        find_schema(name, {"number": 3, "text": str, "odd": {"type": object()}})

@@ -1,30 +1,21 @@
 from __future__ import annotations
 
 from claude_magic import ClaudeSession
-from claude_magic.notebook.turn_options import TurnOptions
+from claude_magic.notebook.turn_options import options_for_turn
 
 
-def test_a_turn_without_options_of_its_own_changes_nothing() -> None:
-    assert TurnOptions().of(ClaudeSession(), {}) is None
+def test_a_turn_without_options_of_its_own_has_those_of_the_session() -> None:
+    assert options_for_turn(ClaudeSession(), {}) is None
 
 
 def test_the_turn_behind_one_with_options_of_its_own_goes_back() -> None:
-    session, options = ClaudeSession(model="a", effort="low"), TurnOptions()
-    assert options.of(session, {"model": "b"}) == session.options.but(model="b")
-    assert options.of(session, {}) == session.options
-    assert options.of(session, {"effort": "high"}) == session.options.but(effort="high")
+    session = ClaudeSession(model="a", effort="low")
+    assert options_for_turn(session, {"model": "b"}) == session.options.but(model="b")
+    assert options_for_turn(session, {"effort": "high"}) == session.options.but(effort="high")
+    assert session.chosen == session.options
 
 
-def test_a_sessions_own_options_are_those_behind_the_turn() -> None:
-    session, options = ClaudeSession(model="a"), TurnOptions()
-    assert options.own(session) == session.options
-    options.of(session, {"model": "b"})
-    assert options.own(session).model == "a"
-
-
-def test_what_is_forgotten_is_let_go() -> None:
-    options = TurnOptions()
+def test_behind_a_turn_with_another_model_the_one_before_is_asked_for_by_name() -> None:
     session = ClaudeSession()
-    options.of(session, {"model": "b"})
-    del session
-    assert not options._own  # noqa: SLF001 - that it is empty shows nowhere else
+    options_for_turn(session, {"model": "b"})
+    assert session.chosen.model == "default"

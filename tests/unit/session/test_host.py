@@ -139,6 +139,21 @@ def test_descendants_are_found_across_sessions(start: Start) -> None:
     assert host.descendants(other.pid) == []
 
 
+def test_a_process_occupies_its_own_memory_and_that_of_those_below_it(start: Start) -> None:
+    host, process = this_host(), start(*PYTHON, TREE, start_new_session=True)
+    child, grandchild = int(said(process)), int(said(process))
+    least, more, most = map(host.resident_bytes, (grandchild, child, process.pid))
+    assert 0 < least < more < most
+
+
+def test_on_a_mac_memory_is_told_by_ps() -> None:
+    def run(command: list[str]) -> str:
+        told = {"rss": "  700  2048\n  701     4\n", "lstart": ""}
+        return next(text for column, text in told.items() if column in command[-1])
+
+    assert MacHost(run).resident_bytes(700) == 2048 * 1024
+
+
 def test_carriers_have_the_very_variable(start: Start) -> None:
     host, name = this_host(), f"V{uuid.uuid4().hex}"
     process, empty = start(env={name: "a=b"}), start(env={name: ""})

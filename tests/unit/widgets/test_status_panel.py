@@ -1,45 +1,45 @@
 from __future__ import annotations
 
-import json
 import threading
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from claude_magic import widgets
 from claude_magic.session import (
+    Caller,
     NamedSession,
     SessionOptions,
     SessionRegistry,
     SessionState,
     SessionStatus,
-    Usage,
 )
-from claude_magic.tape import offline_demo
-from claude_magic.widgets import StatusPanel, status_text
-from claude_magic.widgets.status_panel import panel_state, possible_actions
+from claude_magic.widgets import ControlChannel, StatusPanel, status_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+
+    from .conftest import Wire
 
 START_TIMEOUT_S = 60
 
 
 @pytest.fixture
-def named(tmp_path: Path) -> Iterator[NamedSession]:
-    """A name whose sessions cannot start, so that connecting ends in `lost` at once."""
+def sessions(tmp_path: Path) -> Iterator[SessionRegistry]:
+    """A kernel's sessions that cannot start, so that connecting ends in `lost` at once."""
     folder = tmp_path / "gone"
     folder.mkdir()
     sessions = SessionRegistry(SessionOptions(cwd=folder))
     folder.rmdir()
-    yield sessions.main
+    yield sessions
     sessions.close()
 
 
 @pytest.fixture
-def panel(named: NamedSession) -> Iterator[StatusPanel]:
-    panel = StatusPanel(named)
+def panel(sessions: SessionRegistry, wire: Wire) -> Iterator[StatusPanel]:
+    panel = StatusPanel(sessions, ControlChannel(wire))
     yield panel
     panel.close()
 
@@ -62,141 +62,204 @@ class States:
             assert self._news.wait_for(lambda: state in self._states, START_TIMEOUT_S)
 
 
-def press(panel: StatusPanel, action: object) -> None:
-    """Send what the front end sends when a button is pressed."""
-    data = {"method": "custom", "content": {"action": action}}
-    panel.comm.handle_msg({"content": {"data": data}, "buffers": []})
+def wait_until_shown(panel: StatusPanel, shows: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Wait until what the panel shows of its session is as it should be, and return that."""
+    news = threading.Event()
+    panel.observe(lambda _: news.set(), "shown")
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while not shows(view := panel.shown["session"]):
+        assert news.wait(deadline_s - time.monotonic()), view
+        news.clear()
+    assert isinstance(view, dict)
+    return view
 
 
-@pytest.mark.parametrize(
-    ("state", "actions"),
-    [
-        (SessionState.NEW, ["connect", "reset"]),
-        (SessionState.CONNECTING, ["disconnect", "reset"]),
-        (SessionState.READY, ["disconnect", "reset"]),
-        (SessionState.BUSY, ["disconnect", "reset"]),
-        (SessionState.INTERRUPTING, ["disconnect", "reset"]),
-        (SessionState.LOST, ["connect", "reset"]),
-        (SessionState.PARKED, ["connect", "reset"]),
-        (SessionState.CLOSED, []),
-    ],
-)
-def test_buttons_do_what_the_state_allows(state: SessionState, actions: list[str]) -> None:
-    assert possible_actions(state) == actions
+def press(panel: StatusPanel, wire: Wire, do: object, **more: object) -> Mapping[str, Any]:
+    """Send what the front end sends when something is pressed, and return the reply."""
+    request = {"session": panel.shown["session"]["name"], **more}
+    return wire.request(to=panel.shown["address"], do=do, **request)
 
 
-def test_the_front_end_gets_everything_as_json() -> None:
-    status = SessionStatus(
-        SessionState.READY,
-        "5f1c0a52",
-        Usage(input_tokens=12345, output_tokens=678, cache_read_tokens=9000),
-        model="claude-opus-5",
-        turns=3,
-        cost_usd=0.25,
-    )
-    assert json.loads(json.dumps(panel_state(status))) == {
-        "state": "ready",
-        "sentence": "Waiting for a prompt.",
-        "reason": "",
-        "label": None,
-        "name": None,
-        "model": "claude-opus-5",
-        "session_id": "5f1c0a52",
-        "turns": 3,
-        "input_tokens": 12345,
-        "output_tokens": 678,
-        "cached_tokens": 9000,
-        "cost_usd": 0.25,
-        "permissions": "no tools",
-        "actions": ["disconnect", "reset"],
-    }
-
-
-def test_a_new_panel_shows_the_present_status(
-    named: NamedSession,
+def test_a_new_panel_shows_the_kernels_own_session(
+    sessions: SessionRegistry,
     panel: StatusPanel,
 ) -> None:
-    assert panel.status == panel_state(named.status)
-    assert panel.error == ""
+    assert panel.shown["session"]["session_id"] == sessions.main.status.session_id
+    assert panel.shown["sessions"] == [("main", "new")]
+    assert panel.shown["control"] is True
 
 
-def test_a_saved_notebook_keeps_the_status_as_text(
-    named: NamedSession,
+def test_a_saved_notebook_keeps_the_status_as_text_with_its_date(
+    sessions: SessionRegistry,
     panel: StatusPanel,
+    tmp_path: Path,
 ) -> None:
+    (tmp_path / "gone").mkdir()
+    sessions.get("aside")
     # What IPython's display calls.
     bundle = panel._repr_mimebundle_()
     assert bundle is not None
     data, _ = bundle
-    assert data["text/plain"] == status_text(named.status)
+    text = status_text(sessions.main.status)
+    assert data["text/plain"].startswith(f"{text}\nothers       aside (new)\nas of        20")
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
 
 
-def test_connect_is_performed_and_its_failure_shows(
-    named: NamedSession,
-    panel: StatusPanel,
-) -> None:
-    states = States(named)
-    press(panel, "connect")
-    states.wait_for(SessionState.LOST)
-    assert panel.status["state"] == "lost"
-    assert "gone" in panel.status["reason"]
-    assert panel.status["actions"] == ["connect", "reset"]
+def test_connect_is_performed_and_its_failure_shows(panel: StatusPanel, wire: Wire) -> None:
+    assert press(panel, wire, "connect")["status"] == "ok"
+    view = wait_until_shown(panel, lambda view: view["state"] == "lost")
+    assert "gone" in view["reason"]
+    assert view["actions"] == ["connect", "reset"]
 
 
 def test_reset_shows_the_new_session(
-    named: NamedSession,
+    sessions: SessionRegistry,
     panel: StatusPanel,
+    wire: Wire,
     tmp_path: Path,
 ) -> None:
-    before = panel.status["session_id"]
-    states = States(named)
-    press(panel, "connect")
-    states.wait_for(SessionState.LOST)
+    before = panel.shown["session"]["session_id"]
     (tmp_path / "gone").mkdir()
-    states = States(named)
-    press(panel, "reset")
-    states.wait_for(SessionState.NEW)
-    assert panel.status["session_id"] == named.session.session_id != before
-    assert panel.error == ""
+    reply = press(panel, wire, "reset")
+    assert reply["shown"]["session"]["session_id"] == sessions.main.status.session_id != before
+    assert panel.shown == reply["shown"]
 
 
-def test_an_error_of_the_registry_is_shown(panel: StatusPanel) -> None:
+def test_what_the_session_refuses_is_said(panel: StatusPanel, wire: Wire) -> None:
     # The new session would work in a directory that does not exist any more.
-    press(panel, "reset")
-    assert panel.error.startswith("cwd=")
-    assert panel.error.endswith("must be a directory that exists")
+    reply = press(panel, wire, "reset")
+    assert reply["status"] == "error"
+    assert reply["reason"].endswith("must be a directory that exists")
 
 
 @pytest.mark.parametrize("action", ["dance", None, ["connect"]])
-def test_what_cannot_be_done_is_shown_until_something_is_done(
+def test_what_cannot_be_done_is_said_with_what_can(
     panel: StatusPanel,
+    wire: Wire,
     action: object,
 ) -> None:
-    press(panel, action)
-    assert panel.error != ""
-    press(panel, "disconnect")
-    assert panel.error == ""
+    reply = press(panel, wire, action)
+    assert reply["status"] == "error"
+    if action == "dance":
+        assert reply["reason"] == (
+            "The panel was asked for 'dance'; it knows 'connect', 'stop', 'disconnect', 'reset', "
+            "'fork', 'view', 'choose', 'revoke'."
+        )
 
 
-def test_an_unknown_action_is_named_with_the_known_ones(panel: StatusPanel) -> None:
-    press(panel, "dance")
-    assert panel.error == (
-        "The panel was asked for 'dance'; it knows 'connect', 'disconnect', 'reset'."
-    )
+def test_the_comm_answers_where_there_is_no_other_way(sessions: SessionRegistry) -> None:
+    panel = StatusPanel(sessions)
+    assert panel.shown["control"] is False
+    sent: list[Any] = []
+    panel.comm.send = lambda data=None, **_: sent.append(data)
+    for content in ({"do": "look", "id": "a"}, {"do": "dance", "id": "b"}):
+        data = {"method": "custom", "content": content}
+        panel.comm.handle_msg({"content": {"data": data}, "buffers": []})
+    told = [data["content"] for data in sent if data["method"] == "custom"]
+    assert [(reply["answers"], reply["status"]) for reply in told] == [("a", "ok"), ("b", "error")]
+    assert told[0]["shown"]["session"]["state"] == "new"
+    panel.close()
 
 
-def test_a_closed_panel_follows_no_more(named: NamedSession, panel: StatusPanel) -> None:
+def test_another_session_is_shown_and_the_own_one_when_it_has_ended(
+    sessions: SessionRegistry,
+    panel: StatusPanel,
+    wire: Wire,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "gone").mkdir()
+    sessions.get("aside")
+    assert press(panel, wire, "view", session="aside")["shown"]["session"]["name"] == "aside"
+    assert press(panel, wire, "view", session="none")["status"] == "error"
+    before = panel.shown["revision"]
+    sessions.end("aside")
+    wait_until_shown(panel, lambda view: view["name"] == "main")
+    assert panel.shown["revision"] > before
+    assert [name for name, _ in panel.shown["sessions"]] == ["main"]
+
+
+def test_a_press_reaches_the_session_that_was_shown_when_it_came(
+    sessions: SessionRegistry,
+    panel: StatusPanel,
+    wire: Wire,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "gone").mkdir()
+    main, aside = sessions.main.session, sessions.get("aside").session
+    press(panel, wire, "reset", session="aside")
+    assert sessions.main.session is main
+    assert sessions.get("aside").session is not aside
+
+
+def test_choices_hold_for_the_turns_to_come_and_impossible_ones_are_refused(
+    sessions: SessionRegistry,
+    panel: StatusPanel,
+    wire: Wire,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "gone").mkdir()
+    press(panel, wire, "choose", field="model", value="haiku")
+    press(panel, wire, "choose", field="effort", value="low")
+    press(panel, wire, "choose", field="permission_mode", value="plan")
+    chosen = sessions.main.session.chosen
+    assert (chosen.model, chosen.effort, chosen.permission_mode) == ("haiku", "low", "plan")
+    assert sessions.main.options == chosen
+    view = wait_until_shown(panel, lambda view: view["choices"]["effort"]["value"] == "low")
+    assert view["choices"]["model"]["value"] == "haiku"
+    press(panel, wire, "choose", field="effort", value="default")
+    assert sessions.main.session.chosen.effort is None
+    for field, value in (("effort", "huge"), ("cwd", "/"), (["model"], "x"), ("model", 1)):
+        assert press(panel, wire, "choose", field=field, value=value)["status"] == "error"
+    assert sessions.main.session.chosen.model == "haiku"
+
+
+def test_what_was_allowed_is_revoked(wire: Wire) -> None:
+    allowed = ["kernel", "edit:src/**"]
+
+    def revoke(rule: str) -> list[str]:
+        allowed.remove(rule)
+        return allowed
+
+    sessions = SessionRegistry(caller=lambda _: Caller(revoke=revoke))
+    panel = StatusPanel(sessions, ControlChannel(wire))
+    sessions.main.session.tell_granted(allowed)
+    wait_until_shown(panel, lambda view: view["granted"] == ["kernel", "edit:src/**"])
+    press(panel, wire, "revoke", rule="kernel")
+    wait_until_shown(panel, lambda view: view["granted"] == ["edit:src/**"])
+    panel.close()
+
+
+def test_where_nothing_can_be_allowed_nothing_can_be_revoked(
+    panel: StatusPanel,
+    wire: Wire,
+) -> None:
+    assert "Somebody else decides" in press(panel, wire, "revoke", rule="kernel")["reason"]
+
+
+def test_what_does_not_change_is_not_told(panel: StatusPanel, wire: Wire) -> None:
+    told: list[object] = []
+    panel.observe(told.append, "shown")
+    first, second = press(panel, wire, "look"), press(panel, wire, "look")
+    assert first["shown"] == second["shown"]
+    assert told == []
+
+
+def test_a_closed_panel_follows_no_more_and_is_not_to_be_asked(
+    sessions: SessionRegistry,
+    panel: StatusPanel,
+    wire: Wire,
+) -> None:
     panel.close()
     panel.close()
-    states = States(named)
-    named.connect()
+    states = States(sessions.main)
+    sessions.main.connect()
     states.wait_for(SessionState.LOST)
-    assert panel.status["state"] == "new"
+    assert panel.shown["session"]["state"] == "new"
+    assert "over by now" in press(panel, wire, "connect")["reason"]
 
 
 def test_a_comm_that_fails_does_not_fail_the_session(
-    named: NamedSession,
+    sessions: SessionRegistry,
     panel: StatusPanel,
 ) -> None:
     class FailingComm:
@@ -213,33 +276,47 @@ def test_a_comm_that_fails_does_not_fail_the_session(
 
     panel.comm.close()
     panel.comm = FailingComm()
-    states = States(named)
-    named.connect()
+    states = States(sessions.main)
+    sessions.main.connect()
     states.wait_for(SessionState.LOST)
-    assert panel.status["state"] == "lost"
+    assert panel.shown["session"]["state"] == "lost"
 
 
-def test_a_real_conversation_is_followed() -> None:
-    with offline_demo() as demo:
-        sessions = SessionRegistry(
-            SessionOptions(environment=demo.environment, label=demo.label),
-        )
-        named = sessions.main
-        panel = StatusPanel(named)
-        try:
-            states = States(named)
-            press(panel, "connect")
-            states.wait_for(SessionState.READY)
-            named.session.ask("What is my name?")
-            assert panel.status["turns"] == 1
-            assert panel.status["input_tokens"] > 0
-            assert panel.status["label"] == "scripted replies"
-            press(panel, "disconnect")
-            states.wait_for(SessionState.PARKED)
-            assert panel.status["actions"] == ["connect", "reset"]
-        finally:
-            panel.close()
-            sessions.close()
+def test_a_real_conversation_is_followed_chosen_for_and_forked(connected: Any, wire: Wire) -> None:
+    sessions = SessionRegistry(SessionOptions(label="made up"))
+    panel = StatusPanel(sessions, ControlChannel(wire))
+    try:
+        press(panel, wire, "connect")
+        view = wait_until_shown(panel, lambda view: bool(view["memory_bytes"]))
+        assert view["state"] == "ready"
+        assert view["memory_bytes"] > 50 * 2**20
+        assert "opus" in dict(view["choices"]["model"]["values"])
+
+        sessions.main.session.ask("a")
+        view = wait_until_shown(panel, lambda view: view["turns"] == 1)
+        assert view["label"] == "made up"
+        assert view["input_tokens"] >= view["context_tokens"] > 0
+        assert view["window_tokens"] > view["context_tokens"]
+
+        press(panel, wire, "choose", field="model", value="haiku")
+        wait_until_shown(panel, lambda view: view["restarts"])
+        sessions.main.session.ask("b")
+        view = wait_until_shown(panel, lambda view: view["turns"] == 2)
+        assert "haiku" in view["model"]
+        assert "haiku" in connected.requests[-1].model
+        assert view["restarts"] is False
+
+        view = press(panel, wire, "fork")["shown"]["session"]
+        assert (view["name"], view["state"]) == ("main-2", "parked")
+        assert press(panel, wire, "fork", session="main")["shown"]["session"]["name"] == "main-3"
+        assert sessions.find("main-2").session.chosen.model == "haiku"
+        press(panel, wire, "view", session="main")
+        press(panel, wire, "disconnect")
+        view = wait_until_shown(panel, lambda view: view["state"] == "parked")
+        assert view["memory_bytes"] is None
+    finally:
+        panel.close()
+        sessions.close()
 
 
 def test_the_package_names_nothing_else() -> None:

@@ -76,3 +76,26 @@ def test_a_console_loads_no_widget_library() -> None:
         "assert not {'anywidget', 'ipywidgets', 'IPython'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603 - our own program
+
+
+def test_what_widens_or_bounds_what_claude_may_do_is_said() -> None:
+    status = SessionStatus(
+        SessionState.READY,
+        SESSION_ID,
+        Usage(),
+        tools=("Read", "Bash"),
+        extra_directories=("/data",),
+        allowed_tools=("Bash(ls)",),
+        granted=("kernel",),
+        effort="high",
+        permission_mode="acceptEdits",
+        context_tokens=4171,
+        window_tokens=1_000_000,
+    )
+    lines = status_text(status).splitlines()
+    assert lines[1] == "effort       high"
+    assert lines[3:] == [
+        "may use      Read, Bash in the working directory, /data; unasked: Bash(ls), kernel",
+        "mode         acceptEdits: edits files unasked",
+        "context      4,171 of 1,000,000 tokens",
+    ]

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from claude_magic.notebook.kernel.masking import MASK, mask
+from claude_magic.masking import MASK, mask
 from claude_magic.notebook.kernel.pictures import LARGEST, LONGEST_SIDE
 from claude_magic.notebook.kernel.views import Summary, summary, view
 

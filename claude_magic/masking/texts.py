@@ -10,9 +10,6 @@ import re
 import string
 
 from .named_values import MASK, NamedValues
-from .secret_names import is_secret
-
-__all__ = ["MASK", "is_secret", "mask"]
 
 
 def mask(text: str) -> str:
@@ -22,11 +19,18 @@ def mask(text: str) -> str:
     tokens, and whatever stands as the value of a name that `is_secret`. The time taken grows with
     the length of the text and no faster; masking twice changes nothing more. Any thread may call.
     """
+    return NamedValues(mask_shapes(text)).masked()
+
+
+def mask_shapes(text: str) -> str:
+    """Return a text with `MASK` in place of what is a secret by its looks alone.
+
+    For code and prose that must go on to work: the names of values do not count here.
+    """
     text = _mask_private_keys(text)
     text = _URL_PASSWORD.sub(rf"\1:{MASK}@", text)
     text = _BEARER.sub(rf"\1{MASK}", text)
-    text = _SHAPE.sub(MASK, text)
-    return NamedValues(text).masked()
+    return _SHAPE.sub(MASK, text)
 
 
 _URL_PASSWORD = re.compile(r"""(?<=://)([^\s:/@"'<>]*):([^\s/"'<>]+)@""")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from claude_magic.notebook.kernel.masking import MASK, mask
+from claude_magic.masking import MASK, mask, mask_shapes
 
 LETTERS = string.ascii_letters + string.digits
 KEY = "MIIEpAIBAAKCAQEA7bq98x/+aZ" * 20
@@ -194,3 +194,8 @@ def test_a_megabyte_of_anything_takes_about_a_second(repeated: str) -> None:
 
     # Whatever the machine, sixteen times the text takes nowhere near 256 times as long.
     assert seconds(1_000_000) < 60 * max(seconds(62_500), 0.01)
+
+
+def test_by_looks_alone_code_goes_on_to_work() -> None:
+    code = 'password = getpass()\nclient = Client(token="sk-ant-api03-abcdefghijkl")'
+    assert mask_shapes(code) == f'password = getpass()\nclient = Client(token="{MASK}")'

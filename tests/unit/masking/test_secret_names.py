@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from claude_magic.notebook.kernel.masking import is_secret
+from claude_magic.masking import is_secret
 
 
 @pytest.mark.parametrize(

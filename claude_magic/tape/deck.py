@@ -1,0 +1,214 @@
+"""A tape in its deck: played or recorded, with the environment in which Claude Code talks to it."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from claude_magic.errors import TapeError
+
+from .demo import Demo
+from .places import Places
+from .player import Player
+from .recorder import Recorder
+from .recording import Recording, empty_tape
+from .scrubbing import Scrubbing
+from .tape import RECORDED, Tape
+from .upstream import Upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from .request import MessagesRequest
+    from .tape import TapeTurn
+
+#: Names a tape, and maybe how it is used, for all kernels that inherit it: ``MODE:FILE``.
+TAPE_VARIABLE = "CLAUDE_MAGIC_TAPE"
+
+#: Where tapes lie, beside the notebook.
+FOLDER = "tapes"
+
+
+class Mode(Enum):
+    """How a tape is used."""
+
+    #: What is not on it fails.
+    REPLAY = "replay"
+    #: It is made anew, from the API.
+    RECORD = "record"
+    #: What is not on it is asked from the API and added.
+    AUTO = "auto"
+
+
+def tape_of(notebook: Path) -> Path:
+    """Return where the tape of a notebook lies."""
+    return notebook.parent / FOLDER / f"{notebook.stem}.yaml"
+
+
+class Deck:
+    """Plays or records one tape.
+
+    Owns a server on loopback while it runs, and in a replay an own, empty configuration directory
+    for Claude Code. `start` and `stop` belong to one thread at a time; the rest is thread-safe.
+
+    Parameters
+    ----------
+    path
+        The tape's file.
+    mode
+        How it is used.
+    folder
+        What is ``«folder»`` on the tape: the folder of the notebook. If None, the one that holds
+        `FOLDER`, or the tape itself.
+    remedy
+        What to do about a prompt that is not on the tape: how it is recorded.
+    environ
+        Says where the API is, for a recording; this process's own if None.
+
+    Examples
+    --------
+    >>> with Deck(Path("tapes/rain.yaml"), Mode.REPLAY) as deck:
+    ...     options = SessionOptions(environment=deck.environment, label=deck.label)
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        mode: Mode,
+        *,
+        folder: Path | None = None,
+        remedy: str | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.path = path
+        self.mode = mode
+        beside = path.parent.parent if path.parent.name == FOLDER else path.parent
+        self._scrubbing = Scrubbing(Places(folder or beside))
+        self._remedy = (
+            remedy or f"Record it: set {TAPE_VARIABLE}={Mode.RECORD.value}:{path}, run it again."
+        )
+        self._environ = os.environ if environ is None else environ
+        self._player: Player | None = None
+        self._demo: Demo | None = None
+        self._recording: Recording | None = None
+        self._recorder: Recorder | None = None
+
+    @classmethod
+    def of_variable(cls, value: str) -> Self:
+        """Return the deck that a value of `TAPE_VARIABLE` asks for.
+
+        Raises
+        ------
+        TapeError
+            If it names no file.
+        """
+        mode, _, file = value.partition(":")
+        if mode not in {each.value for each in Mode}:
+            mode, file = Mode.REPLAY.value, value
+        if not file.strip():
+            raise TapeError(f"{TAPE_VARIABLE}={value!r} names no tape; expected MODE:FILE.")
+        return cls(Path(file).absolute(), Mode(mode), folder=Path.cwd())
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> Self:
+        """Start to play or to record, and return this deck.
+
+        Raises
+        ------
+        TapeError
+            If there is no such tape to play, it cannot be read, or there is no API to record from.
+        """
+        known = Tape.load(self.path) if self.path.exists() else None
+        if self.mode is Mode.REPLAY:
+            if known is None:
+                raise TapeError(f"There is no tape {self.path}. {self._remedy}")
+            self._player = Player(known, self._scrubbing, self._remedy)
+            self._demo = Demo(known, self._player).start()
+            return self
+        adds_to = known if self.mode is Mode.AUTO else None
+        tape = adds_to or empty_tape(self.path.stem, known)
+        self._recording = Recording(self.path, tape, self._scrubbing, self._remedy)
+        self._recorder = Recorder(self._recording, Upstream.of(self._environ))
+        self._recorder.start()
+        return self
+
+    def stop(self) -> None:
+        """End it; harmless if it does not run. What was played or recorded can still be asked."""
+        if self._demo is not None:
+            self._demo.stop()
+        if self._recorder is not None:
+            self._recorder.stop()
+
+    def leaks(self) -> Iterator[str]:
+        """Yield a line for each line of the file that holds a folder of a machine, or a secret."""
+        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
+            if self._scrubbing.text(line) != line:
+                yield f"{self.path}:{number}: a folder of a machine or a secret stands here"
+
+    @property
+    def label(self) -> str:
+        """What stands behind the API; the same in a recording, so that outputs are the same."""
+        return self._demo.label if self._demo is not None else RECORDED
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that make Claude Code talk to the tape, and to nothing else but the API.
+
+        Raises
+        ------
+        TapeError
+            If it does not run.
+        """
+        # Whoever inherits this has a tape, and must not look for one.
+        variables = {TAPE_VARIABLE: ""}
+        if self._demo is not None:
+            return {**self._demo.environment, **variables}
+        if self._recorder is None:
+            raise TapeError("The tape does not run, so it has no environment. Start it first.")
+        return {
+            **self._recorder.variables(self._environ),
+            "CLAUDE_MAGIC_LABEL": self.label,
+            **variables,
+        }
+
+    @property
+    def requests(self) -> list[MessagesRequest]:
+        """The last requests of a replay, oldest first; none in a recording."""
+        return self._demo.server.requests if self._demo is not None else []
+
+    @property
+    def misses(self) -> list[str]:
+        """What was asked that is not on the tape, or differs from it, oldest first."""
+        if self._recording is not None:
+            return self._recording.misses
+        return self._player.misses if self._player is not None else []
+
+    @property
+    def unused(self) -> list[TapeTurn]:
+        """The turns of a replay that were not played to their end; none in a recording."""
+        return self._player.unused if self._player is not None else []
+
+    @property
+    def problems(self) -> list[str]:
+        """Why answers could not be taken down."""
+        return self._recorder.problems if self._recorder is not None else []
+
+    @property
+    def recorded_count(self) -> int:
+        """How many answers of the API were taken down."""
+        return self._recording.recorded_count if self._recording is not None else 0

@@ -1,0 +1,116 @@
+"""The far end: the Messages API that a recording forwards to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from claude_magic.errors import TapeError
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable, Mapping
+
+    import httpx
+
+_DEFAULT_URL = "https://api.anthropic.com"
+
+#: Where Claude Code talks to a cloud in its own way, there is no Messages API to forward to.
+CLOUDS = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
+
+#: How long a connection may take, in seconds. An answer may take as long as it takes: Claude Code
+#: itself knows when to give up.
+_CONNECT_TIMEOUT_S = 30.0
+
+#: What is between two neighbours and goes no further.
+_HOP_BY_HOP = frozenset(
+    (
+        *("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"),
+        *("proxy-authenticate", "proxy-authorization", "upgrade", "host", "expect"),
+        # The body is handed on as it reads, not as it is packed.
+        *("content-length", "content-encoding", "accept-encoding"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where a recording forwards to.
+
+    Attributes
+    ----------
+    url
+        The base URL.
+    environ
+        Proxies and certificates, by the variables that Claude Code and httpx know.
+    """
+
+    url: str
+    environ: Mapping[str, str]
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str] | None = None) -> Upstream:
+        """Return the Messages API that an environment configures.
+
+        Raises
+        ------
+        TapeError
+            If it configures none.
+        """
+        known = os.environ if environ is None else environ
+        for cloud in CLOUDS:
+            if known.get(cloud, "").lower() in {"1", "true", "yes", "on"}:
+                raise TapeError(
+                    f"{cloud} is set: a tape is recorded from the Messages API, and Claude Code"
+                    " would talk to a cloud in its own way. Unset it for the recording.",
+                )
+        url = known.get("ANTHROPIC_BASE_URL") or _DEFAULT_URL
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise TapeError(
+                f"ANTHROPIC_BASE_URL={url!r} is no http or https URL, so nothing can be recorded."
+            )
+        return cls(url.rstrip("/"), dict(known))
+
+    def client(self) -> httpx.AsyncClient:
+        """Return an HTTP client; belongs to one event loop.
+
+        Raises
+        ------
+        TapeError
+            If a certificate or a proxy that is configured cannot be used.
+        """
+        import httpx  # noqa: PLC0415 - only a recording needs it
+
+        try:
+            return httpx.AsyncClient(
+                verify=self._trusted(),
+                timeout=httpx.Timeout(None, connect=_CONNECT_TIMEOUT_S),
+                limits=httpx.Limits(max_connections=None),
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise TapeError(f"The recording cannot reach {self.url}: {error}") from error
+
+    def _trusted(self) -> ssl.SSLContext:
+        import httpx  # noqa: PLC0415
+
+        context = httpx.create_ssl_context()
+        context.load_default_certs()
+        # As Claude Code does.
+        authorities = self.environ.get("NODE_EXTRA_CA_CERTS")
+        if authorities:
+            context.load_verify_locations(authorities)
+        certificate = self.environ.get("CLAUDE_CODE_CLIENT_CERT")
+        if certificate:
+            context.load_cert_chain(certificate, self.environ.get("CLAUDE_CODE_CLIENT_KEY"))
+        return context
+
+
+def passed_on(
+    headers: Iterable[tuple[str, str]], without: Iterable[str] = ()
+) -> list[tuple[str, str]]:
+    """Return the headers that go on to the next neighbour, but those ``without``."""
+    stay = {*_HOP_BY_HOP, *without}
+    return [(name, value) for name, value in headers if name.lower() not in stay]
