@@ -125,12 +125,16 @@ class Link:
             return
         from comm import create_comm  # noqa: PLC0415 - ipykernel's, so only in a kernel
 
-        self._comm = create_comm(target_name=TARGET)
+        # A page greets as soon as it hears of the comm, so it must be heard by then, and answered
+        # when the comm is there.
+        with self._telling:
+            end = self._control.open(ADDRESS, self._answer)
+            self._comm = create_comm(target_name=TARGET)
         self._comm.on_close(self._keep_comm)
         for moment in _MOMENTS:
             self._shell.events.register(moment, self._note_failure)
         self._ends = [
-            self._control.open(ADDRESS, self._answer),
+            end,
             sessions.subscribe(self._tell_state),
             self._person.subscribe(self._tell_state),
         ]

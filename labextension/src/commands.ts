@@ -12,6 +12,7 @@ import { promptFor } from './prompt';
 import type { Act } from './wire';
 
 const CATEGORY = 'Claude';
+const ABOUT = / (to|from|with) Claude|^Claude /;
 const LOAD = '%load_ext claude_magic';
 const NOT_LOADED = 'claude_magic is not loaded in this kernel.';
 
@@ -42,7 +43,7 @@ export const commands: JupyterFrontEndPlugin<void> = {
     }
     for (const id of Object.values(CommandIds)) {
       if (id !== CommandIds.switchTo && id !== CommandIds.menu) {
-        palette?.addItem({ command: id, category: CATEGORY });
+        palette?.addItem({ command: id, category: CATEGORY, args: { isPalette: true } });
       }
     }
     links.changed.connect(() => registry.notifyCommandChanged());
@@ -66,8 +67,8 @@ function allCommands(
     more: Partial<CommandRegistry.ICommandOptions> = {}
   ): CommandRegistry.ICommandOptions {
     return {
-      // In a menu that is all about Claude its name is noise.
-      label: args => (args['menu'] ? label.replace(/ (to|from|with) Claude|Claude (?=Status)/, '') : label),
+      // In our menu, which is all about Claude, its name would be noise.
+      label: args => (args['isPalette'] ? label : label.replace(ABOUT, '')),
       caption: () => (loaded() || !python() ? caption : `${caption} ${NOT_LOADED}`),
       isEnabled,
       execute: async args => {
@@ -78,7 +79,7 @@ function allCommands(
         try {
           await execute(link, args as { session?: string });
         } catch (error) {
-          Notification.error(error instanceof Error ? error.message : String(error));
+          complain(error instanceof Error ? error.message : String(error));
         }
       },
       ...more
@@ -185,11 +186,17 @@ function allCommands(
   };
 }
 
-/** Load claude_magic into a kernel; returns whether it is there. JupyterLab cuts long messages. */
+/** Say what went wrong, where it is seen. JupyterLab cuts a message at 140 characters. */
+function complain(text: string): void {
+  // Without a time it would only be counted in the status bar.
+  Notification.error(text, { autoClose: false });
+}
+
+/** Load claude_magic into a kernel; returns whether it is there. */
 async function load(link: Link): Promise<boolean> {
   const failure = await runBelow(link.panel, null, LOAD);
   if (failure !== null) {
-    Notification.error(
+    complain(
       failure === 'ModuleNotFoundError'
         ? "claude-magic is missing in the kernel's environment, which need not be JupyterLab's. " +
             'There: %pip install claude-magic'

@@ -161,7 +161,7 @@ export class Link implements IDisposable {
   /** claude_magic was loaded into the kernel. */
   private _onOpened = (comm: Kernel.IComm): void => {
     this._listen(comm);
-    void this._greet();
+    this._greet().catch(() => undefined);
   };
 
   /** Look whether claude_magic is loaded, as it may be where the page is loaded anew. */
@@ -191,6 +191,8 @@ export class Link implements IDisposable {
     }
     if (kernel.handleComms && !kernel.hasComm(greeting.comm)) {
       this._listen(kernel.createComm(TARGET, greeting.comm));
+      // Nobody heard what was told since the kernel answered.
+      return this._greet();
     }
     this._version = greeting.version;
     this._state = greeting.state;

@@ -7,7 +7,7 @@ import type { Link } from './link';
 export function openMenu(commands: CommandRegistry, link: Link, x: number, y: number): void {
   const menu = new Menu({ commands });
   menu.addClass('jp-claude-menu');
-  const add = (...ids: string[]) => ids.forEach(id => menu.addItem({ command: `claude-magic:${id}`, args: { menu: true } }));
+  const add = (...ids: string[]) => ids.forEach(id => menu.addItem({ command: `claude-magic:${id}` }));
   const divide = () => menu.addItem({ type: 'separator' });
   if (link.state === null) {
     add('load', 'ask');
