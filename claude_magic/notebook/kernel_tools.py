@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.masking import mask
+from claude_magic.masking import KnownSecrets, mask
 from claude_magic.session import Picture, ServedTool, ToolAnswer, ToolDefinition, well_formed
 
 from .cells import ProposedCell
@@ -142,10 +144,14 @@ class KernelTools:
         async def run(arguments: Mapping[str, Any]) -> ToolAnswer:
             # What the model makes up besides is left out.
             known = {key: arguments[key] for key in properties if key in arguments}
-            return await self._desk.perform(lambda: work(**known))
+            return await self._desk.perform(lambda: self._masked(work(**known)))
 
         schema = {"type": "object", "properties": properties, "required": [*properties]}
         return ServedTool(ToolDefinition(name, description, schema), run, looks_only)
+
+    def _masked(self, answer: ToolAnswer) -> ToolAnswer:
+        secrets = KnownSecrets(self._shell.user_ns, os.environ)
+        return replace(answer, text=secrets.mask(answer.text))
 
     # -- the tools, on the main thread ---------------------------------------------------------
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+from claude_magic.masking import KnownSecrets
 
 from .answers import WISHES
 from .context import enclosed
@@ -33,17 +36,22 @@ def compose(
     form
         What the answer is turned into.
     *contexts
-        What Claude is told besides, each part on its own; an empty one is left out.
+        What Claude is told besides, each part on its own; an empty one is left out. In all but
+        `text` the values of secret variables are masked.
 
     Raises
     ------
     UsageError
         If a file that is mentioned is too large for the API.
     """
+    secrets = KnownSecrets(namespace, os.environ)
     blocks = [*attachments(text, namespace)]
     if form in WISHES:
         blocks.append({"type": "text", "text": enclosed(WISHES[form])})
     blocks += [{"type": "text", "text": enclosed(told)} for told in contexts if told]
+    for block in blocks:
+        if block["type"] == "text":
+            block["text"] = secrets.mask(block["text"])
     return [{"type": "text", "text": text}, *blocks] if blocks else text
 
 

@@ -228,6 +228,23 @@ def test_a_cell_may_allow_it_beforehand(kernel: Kernel, kernel_api: Any) -> None
     assert kernel.run("print(y)").stdout == "1\n"
 
 
+def test_the_value_of_a_secret_variable_is_masked_wherever_it_comes_out(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    kernel.run("password = 'hunter2-and-more'\nlogin = ['ada', password]")
+    code = "print(*login)\nlogin"
+    kernel_api.replies += [
+        Reply.of(ToolUse("mcp__kernel__run_python", {"code": code})),
+        Reply.of(ToolUse("mcp__kernel__inspect_variable", {"name": "login"})),
+        Reply.of("Well."),
+    ]
+    assert kernel.run("%%claude --allow kernel\nLook at @login.").status == "ok"
+    sent = str(kernel_api.requests[-1].body["messages"])
+    assert "hunter2" not in sent
+    assert sent.count("•••") >= 4
+
+
 def test_an_interrupt_stops_the_code_and_then_the_turn(kernel: Kernel, kernel_api: Any) -> None:
     code = "import time\nprint('begun', flush=True)\nbegun = True\ntime.sleep(60)"
     kernel_api.replies += [Reply.of(ToolUse("mcp__kernel__run_python", {"code": code}))]
