@@ -7,6 +7,9 @@ BIN    := $(VENV)/bin
 # What an installation is made of besides Python, which an editable one does not follow.
 BUILT  := pyproject.toml labextension/package-lock.json $(shell find labextension/src -type f)
 
+# Two at a time; `make test WORKERS=` for one after the other.
+WORKERS ?= --numprocesses 2 --dist loadgroup
+
 .DEFAULT_GOAL := help
 .PHONY: help demo lab labextension notebooks pictures docs bench test faults test-pythons test-floors lint clean
 
@@ -30,7 +33,7 @@ notebooks: $(VENV)/.demo  ## run all notebooks on the offline demo and store the
 
 test: $(VENV)/.test lint  ## install what the tests need and run all of them
 	tests/install-chromium
-	$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST)
+	$(BIN)/python -m pytest $(WORKERS) --cov --cov-report=term $(PYTEST)
 
 faults: $(VENV)/.test  ## break everything as often as the promises say; takes a quarter of an hour
 	CLAUDE_MAGIC_FAULTS=full $(BIN)/python -m pytest tests/integration/faults --timeout 1800 $(PYTEST)
@@ -49,13 +52,13 @@ test-pythons:  ## run the tests without a browser on every Python 3.10 to 3.13 t
 	  if [ -z "$$python" ]; then echo "Python $$version is not here: skipped"; continue; fi; \
 	  $$python -m venv .venv-$$version && \
 	  .venv-$$version/bin/python -m pip install --quiet --editable '.[test]' && \
-	  .venv-$$version/bin/python -m pytest -q $(PORTABLE) || exit 1; \
+	  .venv-$$version/bin/python -m pytest -q $(WORKERS) $(PORTABLE) || exit 1; \
 	done
 
 test-floors: $(BIN)/python  ## run the same tests on the oldest dependencies allowed
 	$(PYTHON) -m venv --clear .venv-floors
 	.venv-floors/bin/python -m pip install --quiet --editable '.[test]' $$($(PYTHON) tests/floors.py)
-	.venv-floors/bin/python -m pytest -q $(PORTABLE)
+	.venv-floors/bin/python -m pytest -q $(WORKERS) $(PORTABLE)
 
 pictures: $(VENV)/.test  ## take the pictures of the README anew
 	tests/install-chromium

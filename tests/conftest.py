@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,9 +14,21 @@ from claude_magic.tape import MessagesServer, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from claude_magic.tape import Failure, MessagesRequest
+
+
+#: What looks at the clock or at a page; one worker runs all of it, so that it does not compete with
+#: itself.
+TIMED = ("browser", "integration/faults", "integration/test_streaming.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the workers of pytest-xdist whole files, whose tests share kernels and servers."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent).as_posix()
+        group = "timed" if place.startswith(TIMED) else place
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True, scope="session")
