@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TIMED = ("browser", "integration/faults", "integration/test_streaming.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give the workers of pytest-xdist whole files, whose tests share kernels and servers."""
     for item in items:
