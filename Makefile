@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 BUILT  := pyproject.toml labextension/package-lock.json $(shell find labextension/src -type f)
 
 # Two at a time; `make test WORKERS=` for one after the other.
-WORKERS ?= --numprocesses 2 --dist loadgroup
+WORKERS ?= --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo lab labextension notebooks pictures docs bench test faults test-pythons test-floors lint clean

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.kernel import Kernel
 from support.sterile import sterile_environment
+from xdist.scheduler import LoadScopeScheduling
 
 from claude_magic.tape import MessagesServer, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from claude_magic.tape import Failure, MessagesRequest
 
 
 #: What looks at the clock or at a page; one worker runs all of it, so that it does not compete with
 #: itself.
-TIMED = ("browser", "integration/faults", "integration/test_streaming.py")
+TIMED = ("tests/browser", "tests/integration/faults", "tests/integration/test_streaming.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the workers of pytest-xdist whole files, whose tests share kernels and servers."""
-    for item in items:
-        place = item.path.relative_to(Path(__file__).parent).as_posix()
-        group = "timed" if place.startswith(TIMED) else place
-        item.add_marker(pytest.mark.xdist_group(group))
+class ByPlace(LoadScopeScheduling):  # type: ignore[misc]  # untyped
+    """Gives the workers of pytest-xdist whole files, whose tests share kernels and servers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "timed" if nodeid.startswith(TIMED) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return ByPlace(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
