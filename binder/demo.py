@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from claude_magic.tape import offline_demo
@@ -12,8 +13,9 @@ def main() -> None:
     with offline_demo() as demo:
         for name, value in demo.environment.items():
             sys.stdout.write(f"{name}={value}\n")
-        # Whoever reads them waits for the end.
-        sys.stdout.close()
+        sys.stdout.flush()
+        # Whoever reads them waits for their end. Closing `sys.stdout` would leave the file open.
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         sys.stdin.read()
 
 
