@@ -115,13 +115,14 @@ def test_at_most_so_many_have_a_process_and_the_others_resume(kernel: Kernel) ->
         assert ran.answers == [f"You said: This is {name}. / Who is this?"]
 
 
-def test_a_status_and_a_panel_of_its_own(kernel: Kernel) -> None:
+def test_a_status_of_its_own_in_the_one_panel(kernel: Kernel) -> None:
     kernel.run("%%claude -s research\nHello.")
     (shown,) = kernel.run("%claude_status research").contents("display_data")
     assert "name         research" in shown["data"]["text/plain"]
     (again,) = kernel.run("%claude_status").contents("display_data")
     widget = "application/vnd.jupyter.widget-view+json"
-    assert shown["data"][widget]["model_id"] != again["data"][widget]["model_id"]
+    assert shown["data"][widget]["model_id"] == again["data"][widget]["model_id"]
+    assert "name         research" not in again["data"]["text/plain"]
     assert "name " not in again["data"]["text/plain"]
 
 
