@@ -1,4 +1,5 @@
 import { ask } from "./control.js";
+import { QUIET, element } from "./elements.js";
 
 /**
  * The permission question's front end. Whatever comes from the
@@ -9,16 +10,6 @@ import { ask } from "./control.js";
 
 const CALM_MS = 500;
 
-function element(tag, className, text, attributes = {}) {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.textContent = text ?? "";
-  for (const [name, value] of Object.entries(attributes)) {
-    node.setAttribute(name, value);
-  }
-  return node;
-}
-
 function codeOf(pieces) {
   const code = element("code", "");
   code.append(
@@ -28,10 +19,6 @@ function codeOf(pieces) {
   );
   return code;
 }
-
-// Without this, JupyterLab takes Enter on a button as "edit the cell", and letters as commands. It
-// looks at the element that has the focus only.
-const OWN_KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 /** Call back once the node has been visible for a while. */
 function whenSeen(node, callback) {
@@ -64,7 +51,7 @@ function render({ model, el }) {
     element("span", "cm-title", shown.title),
   );
   const body = element("pre", "cm-body", "", {
-    ...OWN_KEYS,
+    ...QUIET,
     role: "region",
     "aria-label": "What exactly would be done",
     tabindex: "0",
@@ -76,7 +63,7 @@ function render({ model, el }) {
 
   const row = element("div", "cm-buttons", "", { role: "group", "aria-label": "Your answer" });
   const reason = element("input", "cm-reason", "", {
-    ...OWN_KEYS,
+    ...QUIET,
     type: "text",
     "aria-label": "Why not? Claude reads this",
     placeholder: "Why not? Claude reads it",
@@ -86,7 +73,7 @@ function render({ model, el }) {
   const buttons = [];
   const button = (choice, label, title) => {
     const node = element("button", `cm-button cm-${choice}`, label, {
-      ...OWN_KEYS,
+      ...QUIET,
       type: "button",
       title,
     });

@@ -82,7 +82,7 @@ class PermissionQuestion(anywidget.AnyWidget):
     Verdict(choice='once', reason='')
     """
 
-    _esm = script("control.js", "permission_question.js")
+    _esm = script("control.js", "elements.js", "permission_question.js")
     _css = style("permission_question.css")
 
     shown = traitlets.Dict().tag(sync=True)

@@ -1,7 +1,7 @@
 /**
- * The status panel's front end; `control.js` stands before it. It computes nothing: the kernel says
- * what is shown and what can be done. Whatever comes from the kernel is set as text, never as HTML,
- * and only a person presses: no script's click counts.
+ * The status panel's front end; `control.js` and `elements.js` stand before it. It computes
+ * nothing: the kernel says what is shown and what can be done. Whatever comes from the kernel is set
+ * as text, never as HTML, and only a person presses: no script's click counts.
  */
 
 const BUTTONS = [
@@ -36,24 +36,8 @@ const GONE = {
   actions: [],
 };
 
-/**
- * Without this, JupyterLab takes keys for its own: Enter on a button edits the cell, and the "i" of
- * a model's name interrupts the kernel. It looks at what has the focus before what is around it.
- */
-const QUIET = { "data-lm-suppress-shortcuts": "true" };
-
 const number = (value) => value.toLocaleString("en-US");
 let panels = 0;
-
-function element(tag, className, text, attributes = {}) {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.textContent = text ?? "";
-  for (const [name, value] of Object.entries(attributes)) {
-    node.setAttribute(name, value);
-  }
-  return node;
-}
 
 /** Set a text only where it changes: a live region announces every setting. */
 function say(node, text) {

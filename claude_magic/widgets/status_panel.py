@@ -56,7 +56,7 @@ class StatusPanel(anywidget.AnyWidget):
     >>> StatusPanel(SessionRegistry())  # doctest: +SKIP
     """
 
-    _esm = script("control.js", "status_panel.js")
+    _esm = script("control.js", "elements.js", "status_panel.js")
     _css = style("status_panel.css")
 
     shown = traitlets.Dict().tag(sync=True)
