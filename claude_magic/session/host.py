@@ -106,6 +106,13 @@ class Host(ABC):
         pid, started = _parts(mark)
         return pid is not None and started.isalnum() and not self.lives(mark)
 
+    def is_ending(self, pid: int) -> bool:
+        """Tell whether a process will run no more, though it may still be giving back its memory.
+
+        Until that is done its children are still its own.
+        """
+        return self.started(pid) is None
+
     def kill(self, pid: int, is_meant: Callable[[], bool]) -> None:
         """End a process at once; `is_meant` is asked right before whether it is still that one."""
         if is_meant():
@@ -143,6 +150,7 @@ class LinuxHost(Host):
 
     _PR_SET_PDEATHSIG = 1
     _PR_SET_CHILD_SUBREAPER = 36
+    _PF_EXITING = 0x4
 
     def place(self) -> str:
         # A container has the machine's boot id and process ids of its own.
@@ -153,6 +161,10 @@ class LinuxHost(Host):
     def started(self, pid: int) -> str | None:
         stat = _stat(pid)
         return None if stat is None or stat[0] in {"Z", "X"} else stat[19]
+
+    def is_ending(self, pid: int) -> bool:
+        stat = _stat(pid)
+        return stat is None or bool(int(stat[6]) & self._PF_EXITING)
 
     def carriers(self, variable: str) -> dict[int, str]:
         found = {}

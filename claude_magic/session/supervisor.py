@@ -181,7 +181,8 @@ def main(arguments: list[str]) -> int:
     _end_the_rest(host)
     with contextlib.suppress(OSError):
         pids.unlink()
-    if os.getppid() != owner:
+    # A kernel that holds gigabytes is ending for longer than Claude Code takes to end.
+    if os.getppid() != owner or host.is_ending(owner):
         # Nobody is left to clear the kernel's folder away; another session's guard may be last.
         import shutil  # noqa: PLC0415 - seldom needed
 

@@ -81,6 +81,7 @@ ENDINGS = {
     "raises": "raise RuntimeError('made up')",
     "exits": "raise SystemExit(3)",
     "exits at once": "os._exit(3)",
+    "is long about its end": "held = b'x' * 1_000_000_000; os._exit(3)",
     "is in the middle of a turn": "next(iter(session.send('Go on.')))",
     "has a child": "if os.fork() == 0: raise SystemExit",
     "forgets it": "del session; import gc; gc.collect()",
@@ -92,6 +93,7 @@ ENDINGS = {
         """,
     ),
 }
+EXIT_CODES = {"raises": 1, "exits": 3, "exits at once": 3, "is long about its end": 3}
 
 
 @pytest.mark.parametrize("how", ENDINGS)
@@ -120,7 +122,7 @@ def test_a_program_that_ends_without_closing_leaves_nothing(
         timeout=60,
         check=False,
     )
-    assert ended.returncode == {"raises": 1, "exits": 3, "exits at once": 3}.get(how, 0)
+    assert ended.returncode == EXIT_CODES.get(how, 0)
     expected = ["RuntimeError: made up"] if how == "raises" else []
     assert ended.stderr.splitlines()[-1:] == expected, ended.stderr
     assert wait_until_gone(carriers(f"ENDS={mark}"), within_s=5) == []

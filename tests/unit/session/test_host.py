@@ -100,12 +100,15 @@ def test_a_process_lives_until_it_ends(start: Start) -> None:
     assert re.fullmatch(rf"{process.pid}-[0-9A-Za-z]+", mark)
     assert mark == f"{process.pid}-{host.started(process.pid)}"
     assert (host.lives(mark), host.ended(mark)) == (True, False)
+    assert not host.is_ending(process.pid)
     process.kill()
     # It has ended though nobody has collected it.
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert (host.lives(mark), host.ended(mark)) == (False, True)
+    assert host.is_ending(process.pid)
     process.wait()
     assert (host.lives(mark), host.ended(mark)) == (False, True)
+    assert host.is_ending(process.pid)
     with pytest.raises(ProcessLookupError, match=str(process.pid)):
         host.mark(process.pid)
 
