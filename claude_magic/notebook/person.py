@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from .front_end import FrontEnd
+from .interrupts import Interrupts
 from .permission.asking import Choice, ask_in_text, choose
 from .permission.question import fenced, visible
 from .pump import WAKE_EVERY_S
@@ -108,33 +109,37 @@ class Person:
     def _ask_with_buttons(self, question: Question, rule: Rule | None) -> tuple[Choice, str]:
         from claude_magic.widgets import PermissionQuestion  # noqa: PLC0415 - loads anywidget
 
-        widget = PermissionQuestion(
-            self._control,
-            question.title,
-            question.body,
-            question.language,
-            question.note,
-            visible(str(rule), one_line=True) if rule is not None else None,
-        )
-        place = display(widget, display_id=True)
-        kept = _record_bundle(_UNANSWERED, question)
-        try:
+        with Interrupts() as interrupts:
+            widget = PermissionQuestion(
+                self._control,
+                question.title,
+                question.body,
+                question.language,
+                question.note,
+                visible(str(rule), one_line=True) if rule is not None else None,
+            )
+            place = display(widget, display_id=True)
+            kept = _record_bundle(_UNANSWERED, question)
             self._note_open(widget)
-            verdict = widget.wait(self._handshake_s, WAKE_EVERY_S)
-            if verdict is None:
-                kept = _question_bundle(question)
+            try:
+                with interrupts.raised():
+                    verdict = widget.wait(self._handshake_s, WAKE_EVERY_S)
+                    if verdict is None:
+                        kept = _question_bundle(question)
+                        place.update(kept, raw=True)
+                        return choose(input, print, rule)
+                choice, reason = Choice(verdict.choice), verdict.reason.strip()
+                kept = _record_bundle(_ANSWERED[choice], question, reason)
+            finally:
+                self._note_open(None)
+                # A first word that comes too late is one, too: the next question waits for it.
+                self._handshake_s = PATIENT_HANDSHAKE_S if widget.reached else 0.0
+                # What is saved with the notebook: a widget would be blank without its kernel.
                 place.update(kept, raw=True)
-                return choose(input, print, rule)
-            choice, reason = Choice(verdict.choice), verdict.reason.strip()
-            kept = _record_bundle(_ANSWERED[choice], question, reason)
+                widget.close()
+            if interrupts.arrived:
+                raise KeyboardInterrupt  # a moment after the answer
             return choice, reason
-        finally:
-            self._note_open(None)
-            # A first word that comes too late is one, too: the next question waits for it.
-            self._handshake_s = PATIENT_HANDSHAKE_S if widget.reached else 0.0
-            # What is saved with the notebook: a widget would be blank without its kernel.
-            place.update(kept, raw=True)
-            widget.close()
 
     def _note_open(self, widget: PermissionQuestion | None) -> None:
         self._open = widget

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 #: What was promised of 50 kB in 1000 chunks over 10 s.
 MOST_IOPUB_BYTES = 400_000
 MOST_CPU_S = 0.3
+
+#: What the SDK takes on its own thread to read a thousand messages where the machine is quiet, in
+#: seconds of CPU: where it takes more, all code does.
+USUAL_SDK_CPU_S = 0.39
 MOST_DELAY_S = 1.5
 
 CHUNKS = 1000
@@ -107,8 +111,8 @@ def test_a_long_answer_streams_within_its_limits(
     assert 8 < len(ran.answers) < 20, figures
     # A machine that is too busy to stream it in 10 s is shown more often on the way.
     assert sent <= MOST_IOPUB_BYTES * max(1, ran.elapsed_s / 11), figures
-    # Above it is what the SDK takes on its own thread to read a thousand messages.
-    assert main_s <= MOST_CPU_S, figures
+    slowness = max(1, (cpu_s - main_s) / USUAL_SDK_CPU_S)
+    assert main_s <= MOST_CPU_S * slowness, figures
     assert ended_s - end.passed_s <= MOST_DELAY_S, figures
     for content in ran.contents("display_data", "update_display_data"):
         assert set(content["data"]) <= {"text/markdown", "text/plain"}

@@ -11,9 +11,7 @@ import io
 import itertools
 import linecache
 import os
-import signal
 import sys
-import threading
 import time
 import tokenize
 import traceback
@@ -24,6 +22,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from IPython.core.async_helpers import get_asyncio_loop
 from IPython.core.error import StdinNotImplementedError
 
+from claude_magic.notebook.interrupts import Interrupts
+
 from .bounded_text import BoundedText, bounded, plain
 from .capture import Capture
 from .output import PICTURE_TYPES, Output, Picture, pictures_in
@@ -33,7 +33,7 @@ from .traceback_text import summary_of, traceback_of, traceback_text, without_ou
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
-    from types import CodeType, FrameType, TracebackType
+    from types import CodeType
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -162,7 +162,7 @@ class _Run:
             max_picture_bytes=MAX_PICTURE_BYTES,
         )
         self._capture = Capture(shell, self._output)
-        self._interrupts = _Interrupts()
+        self._interrupts = Interrupts()
         self._result: str | None = None
         self._error: str | None = None
         self._shown: BaseException | None = None
@@ -405,39 +405,3 @@ def _nothing_to_read() -> Iterator[None]:
     finally:
         os.dup2(saved, 0)
         os.close(saved)
-
-
-class _Interrupts:
-    """SIGINT while code runs for Claude: it raises where the code can take it, and is remembered.
-
-    Attributes
-    ----------
-    arrived
-        Whether there was one.
-    armed
-        Whether it raises: in the code, and nowhere in our own beginnings and ends.
-    """
-
-    def __init__(self) -> None:
-        self.arrived = False
-        self.armed = False
-        self._before: Any = None
-
-    def __enter__(self) -> None:
-        # Only the main thread may set handlers, and only it is interrupted.
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._arrive)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _arrive(self, number: int, frame: FrameType | None) -> None:
-        self.arrived = True
-        if self.armed:
-            signal.default_int_handler(number, frame)
