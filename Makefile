@@ -28,8 +28,8 @@ endif
 
 labextension: $(VENV)/.demo  ## build the JupyterLab extension and install it, where it has changed
 
-notebooks: $(VENV)/.demo  ## run all notebooks on the offline demo and store their outputs
-	$(BIN)/claude-magic demo --save notebooks/*.ipynb
+notebooks: $(VENV)/.demo  ## run all notebooks on their tapes and store their outputs
+	$(BIN)/claude-magic tape replay --save notebooks/*.ipynb
 
 test: $(VENV)/.test lint  ## install what the tests need and run all of them
 	tests/install-chromium
@@ -59,6 +59,7 @@ test-floors: $(BIN)/python  ## run the same tests on the oldest dependencies all
 	$(PYTHON) -m venv --clear .venv-floors
 	.venv-floors/bin/python -m pip install --quiet --editable '.[test]' $$($(PYTHON) tests/floors.py)
 	.venv-floors/bin/python -m pytest -q $(WORKERS) $(PORTABLE)
+	.venv-floors/bin/claude-magic tape check notebooks/*.ipynb
 
 pictures: $(VENV)/.test  ## take the pictures of the README anew
 	tests/install-chromium

@@ -15,8 +15,6 @@ from .errors import ClaudeMagicError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .tape import Demo
-
 #: Where `claude-magic demo` looks when it is given no notebook.
 NOTEBOOKS = Path("notebooks")
 FIRST_NOTEBOOK = NOTEBOOKS / "01-first-conversation.ipynb"
@@ -43,8 +41,9 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         help="run a notebook on the offline demo: scripted replies, everything else real",
         description="Run notebooks from start to end on the offline demo. Claude Code, the kernel "
-        "and the cells are real; a server on this machine answers in place of the API, from a "
-        "script that ships with claude-magic. Nothing leaves this machine.",
+        "and the cells are real; a server on this machine answers in place of the API, from the "
+        "notebook's tape or, where it has none, from the script that ships with claude-magic. "
+        "Nothing leaves this machine.",
     )
     demo.add_argument("notebooks", nargs="*", type=Path, help=f"default: {FIRST_NOTEBOOK}")
     demo.add_argument(
@@ -53,11 +52,6 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("output"),
         metavar="FOLDER",
         help="where the executed notebook and its HTML page go (default: output)",
-    )
-    demo.add_argument(
-        "--save",
-        action="store_true",
-        help="store the outputs in the notebooks themselves, and write no HTML",
     )
     demo.add_argument(
         "--lab",
@@ -134,7 +128,7 @@ def _tape(chosen: argparse.Namespace) -> int:
 
 
 def _demo(chosen: argparse.Namespace) -> int:
-    from .tape import offline_demo  # noqa: PLC0415 - only this command serves anything
+    from .tape import Deck, Mode, offline_demo, tape_of  # noqa: PLC0415 - only this command plays
 
     notebooks = chosen.notebooks or [NOTEBOOKS if chosen.lab else FIRST_NOTEBOOK]
     for notebook in notebooks:
@@ -142,21 +136,16 @@ def _demo(chosen: argparse.Namespace) -> int:
             raise ClaudeMagicError(
                 f"There is no {notebook}. Name a notebook, or run this in a clone of claude-magic.",
             )
-    with offline_demo() as demo:
-        environment = _demo_environment(demo)
-        if chosen.lab:
-            return _open_lab(notebooks[0], environment)
-        from .demonstration import demonstrate  # noqa: PLC0415 - needs the demo extra
+    if chosen.lab:
+        return _open_lab(notebooks[0])
+    from .demonstration import demonstrate  # noqa: PLC0415 - needs the demo extra
 
-        for notebook in notebooks:
-            output = notebook.parent if chosen.save else chosen.output
-            demonstrate(notebook, output, environment, label=demo.label, page=not chosen.save)
+    for notebook in notebooks:
+        own = tape_of(notebook)
+        with Deck(own, Mode.REPLAY) if own.exists() else offline_demo() as far_end:
+            environment = {**_own_environment(), **far_end.environment}
+            demonstrate(notebook, chosen.output, environment, label=far_end.label)
     return 0
-
-
-def _demo_environment(demo: Demo) -> dict[str, str]:
-    """Return this process's environment without any credential of Claude Code, on the demo."""
-    return {**_own_environment(), **demo.environment}
 
 
 def _own_environment() -> dict[str, str]:
@@ -168,12 +157,18 @@ def _own_environment() -> dict[str, str]:
     }
 
 
-def _open_lab(folder: Path, environment: dict[str, str]) -> int:
-    sys.stdout.write("JupyterLab on the offline demo: scripted replies. Ctrl-C ends both.\n")
-    command = [sys.executable, "-m", "jupyterlab", str(folder)]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - ours
+def _open_lab(place: Path) -> int:
+    """Open a folder, or a notebook, in JupyterLab, on the demo and all tapes that lie there."""
+    from .tape import demo_tape, offline_demo, tapes_in  # noqa: PLC0415 - only this command plays
+
+    tapes = tapes_in(place if place.is_dir() else place.parent)
+    with offline_demo(demo_tape(*tapes)) as demo:
+        sys.stdout.write(f"JupyterLab on the offline demo: {demo.label}. Ctrl-C ends both.\n")
+        command = [sys.executable, "-m", "jupyterlab", str(place)]
+        if hasattr(os, "geteuid") and os.geteuid() == 0:
+            command.append("--allow-root")
+        environment = {**_own_environment(), **demo.environment}
+        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - ours
 
 
 def _doctor(chosen: argparse.Namespace) -> int:

@@ -116,13 +116,21 @@ def demonstrate(
         failure = f"{error.ename}: {error.evalue}"
     except (CellTimeoutError, DeadKernelError) as error:
         failure = str(error)
-    document.metadata.pop("language_info", None)
+    _forget_kernel(document)
     written = _write(document, notebook.stem, output, page=page) if output is not None else []
     if failure is not None:
         raise ClaudeMagicError(f"{notebook.name}: a cell failed: {failure}")
     terminal.heading(f"{len(places)} cells in {time.monotonic() - began:.1f} s")
     for path in written:
         terminal.spoken("wrote", str(path), "32")
+
+
+def _forget_kernel(document: NotebookNode) -> None:
+    """Leave out what only this kernel had: its Python's version, and widgets that are none."""
+    document.metadata.pop("language_info", None)
+    widgets = document.metadata.get("widgets", {})
+    if all(not each.get("state") for each in widgets.values()):
+        document.metadata.pop("widgets", None)
 
 
 def _prompt(source: str) -> tuple[str, str, str]:

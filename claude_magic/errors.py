@@ -93,8 +93,8 @@ class NotLoggedInError(SessionError):
             "Claude Code has no API key and no login, so nothing was sent.\n"
             "Log in: run `claude-magic login` in a terminal, or set ANTHROPIC_API_KEY before the"
             " kernel starts.\n"
-            "Only looking? `%claude_connect --demo` answers this notebook with scripted replies,"
-            " offline.",
+            "Only looking? `%claude_connect --demo` answers the first examples with scripted"
+            " replies, offline.",
         )
 
 

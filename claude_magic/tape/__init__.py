@@ -1,6 +1,6 @@
 """Replay of the Messages API on loopback: tapes, their server, and the offline demo."""
 
-from .deck import TAPE_VARIABLE, Deck, Mode, tape_of
+from .deck import TAPE_VARIABLE, Deck, Mode, tape_of, tapes_in
 from .demo import Demo, demo_tape, offline_demo
 from .reply import (
     Cut,
@@ -53,4 +53,5 @@ __all__ = [
     "demo_tape",
     "offline_demo",
     "tape_of",
+    "tapes_in",
 ]

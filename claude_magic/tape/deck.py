@@ -50,6 +50,11 @@ def tape_of(notebook: Path) -> Path:
     return notebook.parent / FOLDER / f"{notebook.stem}.yaml"
 
 
+def tapes_in(folder: Path) -> list[Path]:
+    """Return the tapes of the notebooks in a folder, in the order of their names."""
+    return sorted((folder / FOLDER).glob("*.yaml"))
+
+
 class Deck:
     """Plays or records one tape.
 

@@ -14,6 +14,7 @@ from .tape import Tape
 from .upstream import CLOUDS
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -21,9 +22,20 @@ if TYPE_CHECKING:
     from .server import Replier
 
 
-def demo_tape() -> Tape:
-    """Return the tape that ships with the package, which the example notebooks play."""
-    return Tape.load(files(__package__) / "demo.yaml")
+def demo_tape(*others: Path) -> Tape:
+    """Return the tape that ships with the package, which answers what the README asks.
+
+    Parameters
+    ----------
+    *others
+        Tapes of notebooks, to be answered as well.
+
+    Raises
+    ------
+    TapeError
+        If one of them cannot be read, or two answer the same prompts differently.
+    """
+    return Tape.load(files(__package__) / "demo.yaml").with_others(map(Tape.load, others))
 
 
 def offline_demo(tape: Tape | None = None) -> Demo:

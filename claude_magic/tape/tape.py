@@ -15,7 +15,7 @@ from .reply import Failure, Reply
 from .rules import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .request import MessagesRequest
 
@@ -34,8 +34,9 @@ RECORDED = "recorded replies"
 MISS_STATUS = 418
 
 _DEMO = (
-    "A tape answers what is on it and nothing else: the demo's has the example notebooks, run from"
-    " their beginning. `%claude_connect --live` leaves a demo that --demo entered."
+    "A tape answers what is on it and nothing else: the demo's has the README's lines and the first"
+    " example notebook, run from its beginning. `%claude_connect --live` leaves a demo that --demo"
+    " entered."
 )
 
 _SHOWN_CHARACTERS = 120
@@ -207,6 +208,31 @@ class Tape:
         from .tape_file import read_tape  # noqa: PLC0415 - yaml loads only where a tape does
 
         return read_tape(Path(path) if isinstance(path, str) else path)
+
+    def with_others(self, others: Iterable[Tape]) -> Tape:
+        """Return a tape that answers what this one does, and what the others do.
+
+        Its title and its speed are this one's. What any of them does not compare is not compared;
+        its label tells all of theirs.
+
+        Raises
+        ------
+        TapeError
+            If two of them answer the same prompts differently.
+        """
+        tapes = (self, *others)
+        rules = [tape.rules for tape in tapes]
+        return Tape(
+            self.title,
+            tuple(conversation for tape in tapes for conversation in tape.conversations),
+            label=", ".join(dict.fromkeys(tape.label for tape in tapes)),
+            words_per_second=self.words_per_second,
+            source=self.source,
+            rules=Rules(
+                frozenset.intersection(*(each.keep for each in rules)),
+                {name: pattern for each in rules for name, pattern in each.ignore.items()},
+            ),
+        )
 
     @property
     def turns(self) -> Mapping[History, TapeTurn]:

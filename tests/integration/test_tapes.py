@@ -362,7 +362,6 @@ def test_a_plain_test_has_a_tape_of_its_own(scripted: Any, tmp_path: Path) -> No
 
 
 def test_all_that_the_shipped_tape_says_reaches_the_reader() -> None:
-    """Runs with the oldest and the newest Claude Code: `make test-floors`, `make test`."""
     with offline_demo() as demo:
         for conversation in demo.tape.conversations:
             with ClaudeSession(SessionOptions(environment=demo.environment)) as session:

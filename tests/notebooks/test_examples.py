@@ -1,4 +1,4 @@
-"""The example notebooks, exactly as shipped, under nbval on the offline demo."""
+"""The example notebooks, exactly as shipped, on their tapes: under nbval, and as `tape check`."""
 
 from __future__ import annotations
 
@@ -10,32 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from claude_magic.tape import offline_demo
+from claude_magic.tape import Tape, tape_of, tapes_in
 
-_ROOT = Path(__file__).parents[2]
-_NOTEBOOKS = sorted((_ROOT / "notebooks").glob("*.ipynb"))
+_FOLDER = Path(__file__).parents[2] / "notebooks"
+_NOTEBOOKS = sorted(_FOLDER.glob("*.ipynb"))
+
+_each = pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
+@_each
 def test_a_notebook_shows_what_is_stored_in_it(notebook: Path, tmp_path: Path) -> None:
-    with offline_demo() as demo:
-        nbval = subprocess.run(  # noqa: S603 - ours
-            [
-                sys.executable,
-                *("-m", "pytest", "-q", "--nbval", "--nbval-current-env"),
-                *("-c", os.devnull, "--rootdir", str(tmp_path), "-p", "no:cacheprovider"),
-                str(notebook),
-            ],
-            env={**os.environ, **demo.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=_ROOT / "notebooks",
-        )
+    nbval = _python(
+        *("-m", "pytest", "-q", "--nbval", "--nbval-current-env", "--claude-tape=replay"),
+        *("-c", os.devnull, "--rootdir", str(tmp_path), "-p", "no:cacheprovider"),
+        str(notebook),
+    )
     assert nbval.returncode == 0, nbval.stdout + nbval.stderr
+    assert "not played to its end" not in nbval.stdout
 
 
-@pytest.mark.parametrize("notebook", _NOTEBOOKS, ids=lambda path: path.stem)
+@_each
 def test_a_notebook_is_stored_with_its_outputs_and_nothing_of_a_machine(notebook: Path) -> None:
     document = json.loads(notebook.read_text())
     answers = [
@@ -45,11 +39,23 @@ def test_a_notebook_is_stored_with_its_outputs_and_nothing_of_a_machine(notebook
         if "text/markdown" in output.get("data", {})
     ]
     assert any("scripted replies" in "".join(answer) for answer in answers)
-    assert "language_info" not in document["metadata"]
+    assert set(document["metadata"]) == {"kernelspec"}
     for trace in ("/home/", "/root/", "/tmp/"):  # noqa: S108 - looked for, not used
         assert trace not in notebook.read_text()
     # A cell may say where a cluster listens; what an API's address was must not be stored.
     assert "127.0.0.1" not in str([cell.get("outputs") for cell in document["cells"]])
+
+
+@_each
+def test_a_notebook_says_where_its_answers_come_from(notebook: Path) -> None:
+    (intro, *_rest) = json.loads(notebook.read_text())["cells"]
+    assert "*scripted replies*" in "".join(intro["source"])
+    assert f"tapes/{notebook.stem}.yaml" in notebook.read_text()
+    assert Tape.load(tape_of(notebook)).label == "scripted replies"
+
+
+def test_every_tape_belongs_to_a_notebook() -> None:
+    assert [tape_of(notebook) for notebook in _NOTEBOOKS] == tapes_in(_FOLDER)
 
 
 def test_the_demo_command_runs_a_notebook_and_writes_a_page(tmp_path: Path) -> None:
@@ -61,20 +67,24 @@ def test_the_demo_command_runs_a_notebook_and_writes_a_page(tmp_path: Path) -> N
     assert (tmp_path / "01-first-conversation.ipynb").exists()
 
 
-def test_the_demo_command_fails_where_a_cell_fails(tmp_path: Path) -> None:
+def test_the_demo_command_answers_a_notebook_without_a_tape_and_fails_where_a_cell_does(
+    tmp_path: Path,
+) -> None:
     document = json.loads(_NOTEBOOKS[0].read_text())
-    document["cells"][4]["source"] = "%%claude\nSomething that nobody scripted"
+    document["cells"][8]["source"] = "%%claude\nSomething that nobody scripted"
     broken = tmp_path / "broken.ipynb"
     broken.write_text(json.dumps(document))
     demo = _demo(broken, tmp_path / "output")
     assert demo.returncode == 1
+    assert "Hello Ada." in demo.stdout
     assert "a cell failed" in demo.stderr
 
 
 def _demo(notebook: Path, output: Path) -> subprocess.CompletedProcess[str]:
+    return _python("-m", "claude_magic.cli", "demo", "--output", str(output), str(notebook))
+
+
+def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - ours
-        [sys.executable, "-m", "claude_magic.cli", "demo", "--output", str(output), str(notebook)],
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, *arguments], capture_output=True, text=True, check=False, cwd=_FOLDER
     )

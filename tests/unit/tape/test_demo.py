@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_magic.errors import TapeError
-from claude_magic.tape import Conversation, Reply, Tape, TapeTurn, Text, demo_tape, offline_demo
+from claude_magic.tape import (
+    Conversation,
+    Reply,
+    Tape,
+    TapeTurn,
+    Text,
+    demo_tape,
+    offline_demo,
+    tapes_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +29,21 @@ if TYPE_CHECKING:
 
     Ask = Callable[..., MessagesRequest]
     Http = Callable[..., AbstractContextManager[HTTPResponse]]
+
+
+#: A tape of a notebook.
+OWN = """\
+claude-magic-tape: 1
+title: Own
+label: recorded replies
+ignore:
+  run: run-[0-9]+
+conversations:
+  - name: own
+    turns:
+      - you: Run {number} of run-1?
+        claude: Answer {number}.
+"""
 
 
 def answers(tape: Tape, ask: Ask, *prompts: str) -> list[str]:
@@ -36,12 +60,30 @@ def answers(tape: Tape, ask: Ask, *prompts: str) -> list[str]:
 def test_the_shipped_tape_remembers_within_a_conversation_only(ask: Ask) -> None:
     tape = demo_tape()
     assert tape.label == "scripted replies"
-    teal = answers(tape, ask, "My favourite colour is teal.", "What is my favourite colour?")
-    assert "teal" in teal[1]
-    assert "don't know" in answers(tape, ask, "What is my favourite colour?")[0]
-    number = "Which number did I ask you to remember? Add one to it."
-    assert "42" in answers(tape, ask, "Remember the number 41.", number)[1]
-    assert "don't know" in answers(tape, ask, "What is my name?")[0]
+    name, told = "What is my name?", "My name is Ada. What is the median of 3, 1 and 2?"
+    assert "Ada" in answers(tape, ask, told, name)[1]
+    assert "don't know" in answers(tape, ask, name)[0]
+
+
+def test_it_answers_what_notebooks_tapes_do_as_well(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "tapes").mkdir()
+    for number in (2, 1):
+        (tmp_path / "tapes" / f"{number}.yaml").write_text(OWN.format(number=number))
+    assert [tape.stem for tape in tapes_in(tmp_path)] == ["1", "2"]
+    tape = demo_tape(*tapes_in(tmp_path))
+    assert tape.label == "scripted replies, recorded replies"
+    assert tape.title == demo_tape().title
+    for number in (1, 2):
+        assert answers(tape, ask, f"Run {number} of run-77?") == [f"Answer {number}."]
+    assert answers(tape, ask, "What is my name?")
+
+
+def test_two_tapes_that_disagree_are_refused(tmp_path: Path) -> None:
+    one, other = tmp_path / "1.yaml", tmp_path / "2.yaml"
+    one.write_text(OWN.format(number=1))
+    other.write_text(OWN.format(number=1).replace("Answer", "No answer"))
+    with pytest.raises(TapeError, match="has another answer"):
+        demo_tape(one, other)
 
 
 def test_the_shipped_tape_answers_every_prompt_on_it(ask: Ask) -> None:
