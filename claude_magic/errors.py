@@ -11,6 +11,7 @@
     │   ├── ConnectionLostError    the process ended in the middle of a turn
     │   ├── RestartLimitError      the process ended too often to be started again
     │   ├── SessionHeldError       the conversation is open in another kernel
+    │   ├── StoreError             the store that also keeps conversations did not do what it should
     │   ├── NobodyWaitsError       no cell waits for Claude, so nothing can be done in the kernel
     │   └── SessionClosedError     the session was closed, or belongs to another process
     ├── TurnError              one prompt got no complete answer; the session lives on
@@ -157,6 +158,23 @@ class SessionHeldError(SessionError):
         )
         self.session_id = session_id
         self.holder = holder
+
+
+class StoreError(SessionError):
+    """The store that keeps conversations besides this machine did not do what it should.
+
+    Parameters
+    ----------
+    store
+        Which store, without its password.
+    reason
+        What it said, or the system.
+    """
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(f"The session store {store} failed: {reason.rstrip('. ')}.")
+        self.store = store
+        self.reason = reason
 
 
 class SessionClosedError(SessionError):

@@ -43,6 +43,7 @@ FIELDS = (
     "system_prompt",
     "deadline_s",
     "budget_usd",
+    "session_store",
 )
 
 
@@ -89,6 +90,12 @@ class Configuration(Configurable):
         allow_none=True,
         help="What a conversation may cost before it answers no more, in US dollars; None for no "
         "limit.",
+    ).tag(config=True)
+    session_store = Unicode(
+        None,
+        allow_none=True,
+        help="The URL of a store that keeps a copy of conversations, so that another machine can go "
+        "on with them; None for this machine alone. See [stores](stores.md).",
     ).tag(config=True)
     max_live_sessions = Int(
         DEFAULT_MAX_LIVE,

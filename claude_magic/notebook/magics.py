@@ -19,7 +19,7 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
-from claude_magic.errors import OptionError, UsageError
+from claude_magic.errors import ClaudeMagicError, OptionError, UsageError
 from claude_magic.masking import mask
 from claude_magic.session import (
     MAIN,
@@ -635,7 +635,8 @@ class ClaudeMagics(Configuration, Magics):
         known, named = self._lasts.get(name), self.sessions.all.get(name)
         if known is not None and named is not None and named.status.session_id == known:
             return known  # the cell was run again
-        past = [record for record in self.sessions.past() if (record.name or MAIN) == name]
+        everyone = self.sessions.past(unreachable=_say)
+        past = [record for record in everyone if (record.name or MAIN) == name]
         if not past:
             which = "earlier conversation" if name == MAIN else f"earlier conversation {name!r}"
             raise UsageError(
@@ -666,7 +667,7 @@ class ClaudeMagics(Configuration, Magics):
     def _switch(self, changes: dict[str, Any], wanted: Demo | Deck | None) -> NamedSession:
         """Leave all conversations and begin one with the demo, with a tape, or with Claude."""
         try:
-            options = self.sessions.main.options.but(**_talking_to(wanted), **changes)
+            options = self.sessions.main.options.but(**self._talking_to(wanted), **changes)
         except OptionError:
             if wanted is not None and wanted is not self._far_end:
                 wanted.stop()
@@ -677,9 +678,16 @@ class ClaudeMagics(Configuration, Magics):
         if wanted is not self._far_end:
             self._end_far_end()
             self._far_end = wanted
-        self.sessions.options = self.sessions.options.but(**_talking_to(wanted))
+        self.sessions.options = self.sessions.options.but(**self._talking_to(wanted))
         self.sessions.main.reset(options)
         return self.sessions.main
+
+    def _talking_to(self, wanted: Demo | Deck | None) -> dict[str, Any]:
+        """Return the options by which a session talks to a demo, to a tape, or to Claude."""
+        if wanted is None:
+            return {"environment": {}, "label": None, "session_store": self.session_store}
+        # What was never said by Claude does not belong among what was.
+        return {"environment": wanted.environment, "label": wanted.label, "session_store": None}
 
     def put_in(self, deck: Deck) -> None:
         """Have all conversations talk to a tape that runs; it is stopped with them."""
@@ -741,7 +749,7 @@ class ClaudeMagics(Configuration, Magics):
             if options.all and not options.past:
                 raise UsageError("--all goes with --past; without it all of this kernel are shown.")
             if options.past:
-                records = self.sessions.past(everywhere=options.all)
+                records = self.sessions.past(everywhere=options.all, unreachable=_say)
                 display(past_table(records, everywhere=options.all))
             else:
                 display(sessions_table(self.sessions.all))
@@ -775,11 +783,8 @@ class ClaudeMagics(Configuration, Magics):
         sys.stdout.write(status_text(named.status) + "\n")
 
 
-def _talking_to(wanted: Demo | Deck | None) -> dict[str, Any]:
-    """Return the options by which a session talks to a demo, to a tape, or to Claude."""
-    if wanted is None:
-        return {"environment": {}, "label": None}
-    return {"environment": wanted.environment, "label": wanted.label}
+def _say(error: ClaudeMagicError) -> None:
+    sys.stdout.write(f"{error} Only what is on this machine is listed.\n")
 
 
 def _agree(session: ClaudeSession, turn: Turn, terms: Terms) -> None:

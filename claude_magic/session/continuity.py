@@ -15,9 +15,14 @@ from .transcript import Transcript
 from .turn import first_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from .options import SessionOptions
     from .records import Record
+    from .sdk import Mirror
     from .state import SessionStatus
+    from .stores.store_copy import StoreCopy
     from .turn import Prompt, Turn
 
 
@@ -34,9 +39,16 @@ class Continuity:
         What the session was asked for.
     origin
         The earlier conversation to go on with, or to branch off; None begins a new one.
+    on_store
+        Called on any thread whenever what `behind` says may have changed.
     """
 
-    def __init__(self, options: SessionOptions, origin: Place | None) -> None:
+    def __init__(
+        self,
+        options: SessionOptions,
+        origin: Place | None,
+        on_store: Callable[[], object] = lambda: None,
+    ) -> None:
         #: What the session is asked for at present.
         self.options = options
         self._origin = origin or Place.new()
@@ -44,6 +56,8 @@ class Continuity:
         self._records = Records(options.environment)
         self._one_note_at_a_time = asyncio.Lock()
         self._lease: Lease | None = None
+        #: What a store has of it; None where it is kept on this machine alone.
+        self.copy = _store_copy(options, on_store)
         # All prompts that were asked here, and how many of them are sure to stay.
         self._prompts: list[str] = []
         self._settled = 0
@@ -82,8 +96,13 @@ class Continuity:
         """Tell whether a turn is missing since the last answer; this one is about to be asked."""
         return bool(self._left_out - {turn})
 
-    async def find_place(self) -> Place:
+    async def find_place(self, cwd: Path) -> Place:
         """Return where the process that starts now begins, with the lease for it taken.
+
+        Parameters
+        ----------
+        cwd
+            The directory that it works in.
 
         Raises
         ------
@@ -92,14 +111,15 @@ class Continuity:
         SessionHeldError
             If it is open elsewhere.
         """
-        place = await self._find_end() if self.spoken else await self._find_origin()
+        find = self._find_end if self.spoken else self._find_origin
+        place = await find(cwd)
         if self._under_way is not None:
             self._left_out.add(self._under_way)
         return place
 
-    async def _find_end(self) -> Place:
+    async def _find_end(self, cwd: Path) -> Place:
         """Go on at the end of what was said here, or begin again where nothing of it was kept."""
-        place = await self._find(Place.of(self._session_id))
+        place = await self._find(Place.of(self._session_id), cwd)
         if self.options.keep_transcript and place.resumes is not None:
             return place
         if self.options.keep_transcript and self._holds_answers:
@@ -110,28 +130,31 @@ class Continuity:
         self.spoken = False
         self._origin = self._origin.branch() if self._origin.branches else Place.new()
         self._session_id = self._origin.session_id
-        return await self._find_origin()
+        return await self._find_origin(cwd)
 
-    async def _find_origin(self) -> Place:
+    async def _find_origin(self, cwd: Path) -> Place:
         """Begin where the session was asked to."""
-        place = await self._find(self._origin)
+        place = await self._find(self._origin, cwd)
         if self._origin.resumes is not None and place.resumes is None:
             if not any((*self._origin.without, *self._unsettled)):
                 raise StartError(f"there is no conversation {self._origin.resumes} to go on from")
             # It had got no further than the prompt that is left out.
             place = Place.new()
             self._session_id = place.session_id
-            await self._hold(place.session_id)
+            await self._hold(place.session_id, new=True)
         if place.branches or place.resumes is None:
             # Where a branch leaves the other conversation does not change any more.
             self._origin = place
         return place
 
-    async def _find(self, wanted: Place) -> Place:
+    async def _find(self, wanted: Place, cwd: Path) -> Place:
         """Look up a place in the transcript, with the lease for it taken."""
-        taken = await self._hold(wanted.session_id)
+        goes_on = wanted.resumes is not None and not wanted.branches
+        taken = await self._hold(wanted.session_id, new=not goes_on)
         if wanted.resumes is None or not self.options.keep_transcript:
             return wanted
+        if taken and self.copy is not None:
+            await self.copy.fetch(wanted.resumes, cwd, branches=wanted.branches)
         if taken and wanted.recorded:
             await self._inherit(wanted.resumes)
         transcript = Transcript(wanted.resumes, self.options.environment)
@@ -160,8 +183,16 @@ class Continuity:
             self._prompts.extend(cut_off)
             self._left_out.add(None)
 
-    async def _hold(self, session_id: str) -> bool:
-        """Keep other kernels from going on with the conversation, and tell whether they could."""
+    async def _hold(self, session_id: str, *, new: bool) -> bool:
+        """Keep other kernels from going on with the conversation, and tell whether they could.
+
+        Parameters
+        ----------
+        session_id
+            The conversation.
+        new
+            Whether it is of our making, so that nobody else can know of it.
+        """
         if not self.options.keep_transcript:
             return False
         if self._lease is None or self._lease.session_id != session_id:
@@ -177,11 +208,19 @@ class Continuity:
             # Whoever cancels lets go next, and must not be overtaken by the thread that takes.
             await asyncio.wait([taking])
             raise
+        if self.copy is not None:
+            try:
+                await self.copy.hold(session_id, holder, new=new)
+            except BaseException:
+                await asyncio.to_thread(self._lease.release)
+                raise
         return True
 
     async def let_go(self) -> None:
         """Let another kernel go on with the conversation; twice is harmless."""
         if self._lease is not None:
+            if self.copy is not None:
+                await self.copy.let_go()
             await asyncio.to_thread(self._lease.release)
 
     async def recall(self) -> Record | None:
@@ -196,13 +235,19 @@ class Continuity:
             return
         # One after the other, so that the last one stands.
         async with self._one_note_at_a_time:
-            await asyncio.to_thread(
+            record = await asyncio.to_thread(
                 self._records.note,
                 status,
                 first_text(prompt),
                 self.options.notebook,
                 self._unsettled,
             )
+            if self.copy is not None:
+                self.copy.note(record)
+
+    def mirror(self) -> Mirror | None:
+        """Return what takes all that the process writes that starts now; None for nothing."""
+        return self.copy.mirror(self._session_id) if self.copy is not None else None
 
     def branch(self) -> Place:
         """Return where another session can begin that has this conversation in common with it.
@@ -222,3 +267,11 @@ class Continuity:
         place = replace(Place.of(self._session_id), recorded=False) if self.spoken else self._origin
         later = Since(self._prompts, self._settled, place.without)
         return replace(place.branch(), without=later)
+
+
+def _store_copy(options: SessionOptions, listener: Callable[[], object]) -> StoreCopy | None:
+    if options.session_store is None or not options.keep_transcript:
+        return None
+    from .stores.store_copy import StoreCopy  # noqa: PLC0415 - only where there is a store
+
+    return StoreCopy(options.session_store, options.environment, listener)

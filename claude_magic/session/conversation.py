@@ -40,7 +40,7 @@ from .events import (
     Usage,
 )
 from .line import Line
-from .loop import loop_thread
+from .loop import loop_thread, running_loop_thread
 from .observations import Answering, Began, Result, TaskEnded, TasksChanged, TokensSpent
 from .permission import Deny, checked, nobody_to_ask
 from .restarts import RestartBudget
@@ -106,7 +106,7 @@ class Conversation:
     ) -> None:
         self.options = options
         self._chosen = options
-        self._continuity = Continuity(options, origin)
+        self._continuity = Continuity(options, origin, self._store_changed)
         self._caller = caller or Caller()
         consent_for = self._needs_consent if self._caller.consent_for is not None else None
         self._served = replace(self._caller, consent_for=consent_for)
@@ -128,6 +128,7 @@ class Conversation:
             chosen_model=options.model,
             effort=options.effort,
             permission_mode=options.permission_mode,
+            store=self._continuity.copy.shown if self._continuity.copy is not None else "",
         )
         self.listeners: list[Callable[[SessionStatus], object]] = []
         self._client: Client | None = None
@@ -171,6 +172,21 @@ class Conversation:
     def tell_granted(self, granted: tuple[str, ...]) -> None:
         """Say what a person has allowed for the rest of the session."""
         self._tell(replace(self.status, granted=granted))
+
+    def _store_changed(self) -> None:
+        """Look, on the loop thread, whether the store has fallen behind. Any thread."""
+        loop = running_loop_thread()
+        if loop is not None:
+            loop.call_soon(self._look_at_store)
+
+    def _look_at_store(self) -> None:
+        behind = self._store_behind
+        if self.status.store_behind != behind:
+            self._tell(replace(self.status, store_behind=behind))
+
+    @property
+    def _store_behind(self) -> str:
+        return self._continuity.copy.behind if self._continuity.copy is not None else ""
 
     def choose(self, options: SessionOptions) -> None:
         """Take note of what the turns to come have that bring no options of their own."""
@@ -284,9 +300,16 @@ class Conversation:
             async with loop_thread().starts:
                 # Importing the SDK takes a second or two; other sessions go on meanwhile.
                 sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
-                place = await self._continuity.find_place()
+                self._cwd = self._cwd or Path.cwd()
+                place = await self._continuity.find_place(self._cwd)
                 await self._recall()
-                client = sdk.Client(self._options_now(), place, self._decide, self._served)
+                client = sdk.Client(
+                    self._options_now(self._cwd),
+                    place,
+                    self._decide,
+                    self._served,
+                    self._continuity.mirror(),
+                )
                 await client.connect()
                 models = await client.models()
             self._client = client
@@ -325,12 +348,11 @@ class Conversation:
         if self._pool is not None:
             self._pool.leave(self)
 
-    def _options_now(self) -> SessionOptions:
+    def _options_now(self, cwd: Path) -> SessionOptions:
         """Return the options for a process that starts now."""
-        self._cwd = self._cwd or Path.cwd()
         options = self.options
         if options.cwd is None:
-            options = options.but(cwd=self._cwd)
+            options = options.but(cwd=cwd)
         budget_usd = options.budget_usd
         if budget_usd is None:
             return options
@@ -402,6 +424,7 @@ class Conversation:
             calls=turn.calls,
             thinking=turn.thinking,
             structured=result.structured,
+            store_behind=self._store_behind,
         )
 
     async def _ask(self, turn: Turn, *, recovered: bool) -> tuple[Asking, Result]:

@@ -325,6 +325,8 @@ class TurnFinished:
         The model's thinking before the end of the answer, block by block.
     structured
         The value that meets the schema, where one was asked for.
+    store_behind
+        What of the conversation its store lacks, and since when; empty if nothing.
     """
 
     text: str
@@ -339,6 +341,7 @@ class TurnFinished:
     calls: tuple[ToolCalled, ...] = ()
     thinking: tuple[ThinkingFinished, ...] = ()
     structured: Any = field(default=None, hash=False)
+    store_behind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,10 @@ class SessionOptions:
     keep_transcript
         Whether Claude Code keeps the conversation on disk. Without it nothing is left behind, and
         a process that goes away takes the conversation with it.
+    session_store
+        The URL of a store that keeps a copy of the conversation, so that another machine can go on
+        with it: ``sqlite:///FILE``, ``redis://``, ``postgresql://`` or ``s3://``. None for this
+        machine alone, as is a conversation without a transcript.
     label
         What stands behind the API where it is not Claude, such as ``"scripted replies"``; shown
         wherever the session shows.
@@ -146,6 +150,8 @@ class SessionOptions:
     deadline_s: float | None = None
     budget_usd: float | None = None
     keep_transcript: bool = True
+    # It may hold a password.
+    session_store: str | None = field(default=None, repr=False)
     label: str | None = None
     name: str | None = None
     notebook: str | None = None
@@ -175,6 +181,11 @@ class SessionOptions:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (int, float)) or not value > 0):
                 raise OptionError(name, value, "a number above 0, or None")
+        if self.session_store is not None:
+            from .stores import StoreAddress  # noqa: PLC0415 - only where there is a store
+
+            address = StoreAddress.of(self.session_store)
+            object.__setattr__(self, "session_store", address.whole)
         object.__setattr__(self, "client_tools", _definitions(self.client_tools))
         for name in ("output_schema", "thinking", "request_fields"):
             _check_json(name, getattr(self, name))

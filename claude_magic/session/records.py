@@ -114,7 +114,7 @@ class Records:
         prompt: str,
         notebook: str | None,
         under_way: Sequence[str] = (),
-    ) -> None:
+    ) -> Record:
         """Keep what has become of a conversation with its latest turn.
 
         Parameters
@@ -127,24 +127,29 @@ class Records:
             The notebook that the conversation belongs to.
         under_way
             The ids of the prompts since the last answer.
+
+        Returns
+        -------
+        Record
+            What was kept.
         """
         before = self.get(status.session_id)
         used_s = status.used_s or time.time()
-        self.save(
-            Record(
-                session_id=status.session_id,
-                name=status.name,
-                notebook=notebook,
-                cwd=status.cwd,
-                title=before.title if before is not None else title_of(prompt),
-                model=status.model,
-                turns=status.turns,
-                cost_usd=status.paid_usd,
-                started_s=before.started_s if before is not None else used_s,
-                used_s=used_s,
-                under_way=tuple(under_way),
-            ),
+        record = Record(
+            session_id=status.session_id,
+            name=status.name,
+            notebook=notebook,
+            cwd=status.cwd,
+            title=before.title if before is not None else title_of(prompt),
+            model=status.model,
+            turns=status.turns,
+            cost_usd=status.paid_usd,
+            started_s=before.started_s if before is not None else used_s,
+            used_s=used_s,
+            under_way=tuple(under_way),
         )
+        self.save(record)
+        return record
 
     def get(self, session_id: str) -> Record | None:
         """Return a conversation's record, whether or not it still has a transcript.
@@ -200,8 +205,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def _read(path: Path) -> Record | None:
     """Return the record in a file; None if it is damaged, or not ours."""
-    written = read_private_file(path)
-    if written is None or written.get("session_id") != path.stem:
+    return record_of(read_private_file(path), path.stem)
+
+
+def record_of(written: Mapping[str, Any] | None, session_id: str) -> Record | None:
+    """Return a conversation's record from its fields; None if they are damaged, or of another."""
+    if written is None or written.get("session_id") != session_id:
         return None
     # A later version may have written more than this one knows.
     values: dict[str, Any] = {field.name: written.get(field.name) for field in fields(Record)}

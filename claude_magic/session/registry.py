@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import suppress
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.errors import OptionError, UsageError
+from claude_magic.errors import OptionError, StoreError, UsageError
 
 from .loop import loop_thread
 from .named import NamedSession
@@ -21,13 +22,16 @@ from .session import ClaudeSession
 from .transcript import transcribed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 #: The name of the kernel's own conversation.
 MAIN = "main"
 
 #: So many Claude Code processes run at once, if nothing else is said.
 DEFAULT_MAX_LIVE = 4
+
+#: How long a session store is waited for that is asked what it has, in seconds.
+STORE_TIMEOUT_S = 20.0
 
 #: An id may be cut to so many characters, where that leaves no doubt.
 SHORTEST_ID = 6
@@ -185,6 +189,8 @@ class SessionRegistry:
             If there is no such conversation, or more than one.
         OptionError
             If it cannot be a name, or an option has an impossible value.
+        StoreError
+            If it is not on this machine and the session store cannot be asked.
         StartError
             If it does not come up.
         SessionHeldError
@@ -247,7 +253,8 @@ class SessionRegistry:
         options = self.options_of(name)
         record = Records(options.environment).get(session_id)
         if record is not None and record.cwd is not None:
-            # Claude Code finds a conversation by the directory that it was held in.
+            # Claude Code finds a conversation by the directory that it was held in. One of another
+            # machine has no record here yet; it goes on where this kernel works.
             options = options.but(cwd=Path(record.cwd))
         return options
 
@@ -259,19 +266,36 @@ class SessionRegistry:
                 f"Choose another name for the branch, or end that one with `%claude_reset {name}`.",
             )
 
-    def past(self, *, everywhere: bool = False) -> list[Record]:
+    def past(
+        self,
+        *,
+        everywhere: bool = False,
+        unreachable: Callable[[StoreError], object] = lambda _: None,
+    ) -> list[Record]:
         """Return earlier conversations that are not open here, the last used first.
 
-        Reads files, for a few milliseconds.
+        Reads files, for a few milliseconds, and asks the session store, where there is one.
 
         Parameters
         ----------
         everywhere
             Whether to list those of other notebooks, too.
+        unreachable
+            Called where the store fails, which leaves those of this machine.
         """
+        options = self.main.options
         own = {named.status.session_id for named in self.all.values()}
         notebook = None if everywhere else self.options.notebook
-        records = Records(self.main.options.environment).past(notebook)
+        records = Records(options.environment).past(notebook)
+        if options.session_store is not None:
+            from .stores.store_copy import stored_records  # noqa: PLC0415 - only with a store
+
+            with _reported(unreachable):
+                known = {record.session_id for record in records}
+                for record in stored_records(options.session_store).result(STORE_TIMEOUT_S):
+                    if record.session_id not in known and notebook in {None, record.notebook}:
+                        records.append(record)
+                records.sort(key=lambda record: record.used_s, reverse=True)
         return [record for record in records if record.session_id not in own]
 
     def options_of(self, name: str) -> SessionOptions:
@@ -384,10 +408,17 @@ class SessionRegistry:
 
     def _find_past(self, start: str) -> str:
         """Return the one id that begins so."""
-        known = transcribed(self.main.options.environment)
-        found = sorted(each for each in known if each.startswith(start.lower()))
         if len(start) < SHORTEST_ID:
             raise UsageError(f"{start!r} is too short for an id; give {SHORTEST_ID} characters.")
+        options = self.main.options
+        known = transcribed(options.environment)
+        found = sorted(each for each in known if each.startswith(start.lower()))
+        if not found and options.session_store is not None:
+            from .stores.store_copy import stored_ids  # noqa: PLC0415 - only with a store
+
+            with _reported(_raise):
+                known = stored_ids(options.session_store).result(STORE_TIMEOUT_S)
+            found = sorted(each for each in known if each.startswith(start.lower()))
         if not found:
             raise UsageError(
                 f"There is no conversation {start!r}. "
@@ -396,6 +427,21 @@ class SessionRegistry:
         if len(found) > 1:
             raise UsageError(f"{start!r} begins more than one id: {', '.join(found)}.")
         return found[0]
+
+
+@contextmanager
+def _reported(unreachable: Callable[[StoreError], object]) -> Iterator[None]:
+    """Hand a failure of the session store on, one to answer in time included."""
+    try:
+        yield
+    except StoreError as error:
+        unreachable(error)
+    except FutureTimeoutError:  # of its own kind in Python 3.10
+        unreachable(StoreError("", f"no answer within {STORE_TIMEOUT_S:g} s"))
+
+
+def _raise(error: StoreError) -> None:
+    raise error
 
 
 def _idle_caller(_options: SessionOptions) -> Caller:

@@ -494,7 +494,7 @@ def _options(options: SessionOptions | None, changes: dict[str, Any]) -> Session
 
 def _check_same_place(now: SessionOptions, wanted: SessionOptions) -> None:
     """Refuse options with which a conversation would not be found again."""
-    for name in ("cwd", "keep_transcript", "environment"):
+    for name in ("cwd", "keep_transcript", "session_store", "environment"):
         if getattr(now, name) != getattr(wanted, name):
             raise UsageError(f"A conversation cannot go on with another {name}; begin a new one.")
     if wanted != now and not now.keep_transcript:

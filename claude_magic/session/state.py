@@ -144,6 +144,10 @@ class SessionStatus:
         Claude Code's permission mode in the next turn.
     restarts
         Whether the next turn takes another process, because it has other options than this one.
+    store
+        The store that keeps a copy of the conversation, without its password; empty for none.
+    store_behind
+        What of the conversation that store lacks, and since when; empty if nothing.
     """
 
     state: SessionState
@@ -168,6 +172,8 @@ class SessionStatus:
     effort: Effort | None = None
     permission_mode: PermissionMode = "default"
     restarts: bool = False
+    store: str = ""
+    store_behind: str = ""
 
     @property
     def paid_usd(self) -> float:

@@ -5,5 +5,6 @@ loop. Everything here runs on the loop.
 """
 
 from .client import Client, claude_program
+from .store import Mirror, SdkStore, fold_summary, project_folder
 
-__all__ = ["Client", "claude_program"]
+__all__ = ["Client", "Mirror", "SdkStore", "claude_program", "fold_summary", "project_folder"]

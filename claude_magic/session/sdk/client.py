@@ -31,7 +31,12 @@ from .translator import Translator
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
-    from claude_agent_sdk import PermissionResult, ThinkingConfig, ToolPermissionContext
+    from claude_agent_sdk import (
+        PermissionResult,
+        SessionStore,
+        ThinkingConfig,
+        ToolPermissionContext,
+    )
 
     from claude_magic.session.observations import Observation
     from claude_magic.session.options import SessionOptions
@@ -39,6 +44,8 @@ if TYPE_CHECKING:
     from claude_magic.session.place import Place
     from claude_magic.session.served import Caller, ServedTool
     from claude_magic.session.turn import Prompt, Told
+
+    from .store import Mirror
 
 #: A line of Claude Code's output may be this long. The SDK's own limit of 1 MiB ends the session at
 #: the first large image or reply.
@@ -71,6 +78,8 @@ class Client:
         Is asked whether a tool may run that does not run unasked; must not raise.
     caller
         What whoever made the session does for it.
+    mirror
+        Takes all that Claude Code writes of the conversation; None where nobody wants it.
     """
 
     def __init__(
@@ -79,6 +88,7 @@ class Client:
         place: Place,
         decide: PermissionCallback,
         caller: Caller,
+        mirror: Mirror | None = None,
     ) -> None:
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._decide = decide
@@ -122,6 +132,10 @@ class Client:
                 # The prompt is data: no @file is expanded and no slash command is dispatched.
                 verbatim_prompts=True,
                 include_partial_messages=True,
+                # All else that a store can do is not asked of one while it is written to.
+                session_store=cast("SessionStore | None", mirror),
+                # As it is written: who is killed in the middle of a turn has handed on the rest.
+                session_store_flush="eager",
                 max_buffer_size=MAX_LINE_BYTES,
                 stderr=self._stderr.append,
                 extra_args=_extra_arguments(options, caller.toolbox),

@@ -1,0 +1,205 @@
+"""A conversation's transcripts in Claude Code's own folder, and in a store: one from the other."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from claude_magic.session.transcript import check_session_id
+
+from .store import Entry, Key, Store, line_of, uuid_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_logger = logging.getLogger(__name__)
+
+#: What the SDK calls an entry that Claude Code keeps in a file of its own, beside the transcript.
+_METADATA = "agent_metadata"
+
+#: So much is added to a store at once, in entries.
+_BATCH = 500
+
+
+class LocalCopy:
+    """One conversation in Claude Code's folder. Reads and writes files; one thread at a time.
+
+    Parameters
+    ----------
+    folder
+        Claude Code's configuration folder.
+    session_id
+        The conversation.
+
+    Raises
+    ------
+    OptionError
+        If the id is not a UUID.
+    """
+
+    def __init__(self, folder: Path, session_id: str) -> None:
+        self._projects = folder / "projects"
+        self._aside = folder / "claude-magic" / "set-aside"
+        self._session_id = check_session_id(session_id)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a transcript here."""
+        return self._project is not None
+
+    @property
+    def _project(self) -> Path | None:
+        """The project's folder that has the transcript."""
+        found = next(self._projects.glob(f"*/{self._session_id}.jsonl"), None)
+        return found.parent if found is not None else None
+
+    def send(self, store: Store, project: str) -> None:
+        """Add to a store what it lacks of the conversation.
+
+        What it lacks is known by its ``uuid``, which all that was said has. The rest, such as
+        Claude Code's notes of its own requests, stays here.
+
+        Raises
+        ------
+        StoreError
+            If the store fails.
+        OSError
+            If the files cannot be read.
+        """
+        folder = self._project
+        if folder is None:
+            return
+        own = folder / f"{self._session_id}.jsonl"
+        self._send(own, store, Key(project, self._session_id), None)
+        for path in sorted((folder / self._session_id).glob("subagents/**/*.jsonl")):
+            subpath = path.relative_to(folder / self._session_id).with_suffix("").as_posix()
+            key = Key(project, self._session_id, subpath)
+            self._send(path, store, key, _object(_metadata_path(path)))
+
+    def _send(
+        self,
+        path: Path,
+        store: Store,
+        key: Key,
+        metadata: dict[str, Any] | None,
+    ) -> None:
+        stored = store.load(key) or []
+        there = {uuid_of(entry) for entry in stored}
+        lacking: list[Entry] = []
+        if metadata is not None and (told := {**metadata, "type": _METADATA}) not in stored:
+            lacking.append(told)
+        for entry in _entries(path):
+            if uuid_of(entry) is not None and uuid_of(entry) not in there:
+                lacking.append(entry)
+            if len(lacking) >= _BATCH:
+                store.append(key, lacking)
+                lacking = []
+        store.append(key, lacking)
+
+    def fetch(self, store: Store, project: str, name: str) -> bool:
+        """Write what a store has of the conversation and this machine lacks.
+
+        Where both have said something since they last agreed, what the store has is what goes on,
+        and the transcript of this machine is set aside.
+
+        Parameters
+        ----------
+        store
+            The store.
+        project
+            What the conversation is filed under there.
+        name
+            The project's folder here, where there is no transcript yet.
+
+        Returns
+        -------
+        bool
+            Whether anything was set aside.
+
+        Raises
+        ------
+        StoreError
+            If the store fails; then nothing has changed here.
+        OSError
+            If the files cannot be written.
+        """
+        key = Key(project, self._session_id)
+        subpaths = [path for path in store.subpaths(project, self._session_id) if _is_safe(path)]
+        agents = {path: store.load(key._replace(subpath=path)) or [] for path in subpaths}
+        entries = store.load(key)
+        if entries is None:
+            return False
+        folder = self._project or self._projects / name
+        for subpath, said in agents.items():
+            path = folder / self._session_id / f"{subpath}.jsonl"
+            self._take(path, [entry for entry in said if entry.get("type") != _METADATA])
+            metadata = [entry for entry in said if entry.get("type") == _METADATA]
+            if metadata and not _metadata_path(path).exists():
+                fields = {name: value for name, value in metadata[-1].items() if name != "type"}
+                _write(_metadata_path(path), [fields])
+        # Last: by this file the conversation is known to be here.
+        return self._take(folder / f"{self._session_id}.jsonl", entries)
+
+    def _take(self, path: Path, entries: Sequence[Entry]) -> bool:
+        here = {uuid_of(entry) for entry in _entries(path)} if path.exists() else set()
+        there = {uuid_of(entry) for entry in entries}
+        if not entries or (path.exists() and there <= here):
+            return False
+        diverged = bool(here - there - {None})
+        if diverged:
+            aside = self._aside / f"{path.stem}-{time.time_ns()}.jsonl"
+            aside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.replace(aside)
+            _logger.warning("What only this machine had of a conversation is in %s now.", aside)
+        _write(path, entries)
+        return diverged
+
+
+def _entries(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            # A killed process may leave half a line.
+            with suppress(ValueError):
+                entry = json.loads(line)
+                if isinstance(entry, dict):
+                    yield entry
+
+
+def _object(path: Path) -> dict[str, Any] | None:
+    with suppress(OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+    return None
+
+
+def _metadata_path(path: Path) -> Path:
+    return path.with_suffix(".meta.json")
+
+
+def _is_safe(subpath: str) -> bool:
+    """Tell whether what a store calls a subagent's transcript can be a file in the folder."""
+    parts = PurePosixPath(subpath).parts
+    plain = all(part not in {"..", "."} and "\\" not in part and ":" not in part for part in parts)
+    return bool(parts) and parts[0] == "subagents" and plain and "\0" not in subpath
+
+
+def _write(path: Path, entries: Sequence[Entry]) -> None:
+    """Write lines that only this user can read; a reader sees the old file or the new."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # mkstemp gives mode 0600; the name is none that Claude Code reads.
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(line_of(entry) + "\n" for entry in entries)
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise

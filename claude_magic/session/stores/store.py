@@ -1,0 +1,138 @@
+"""What a session store has to do; one class for each kind of database does it."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: An entry of a transcript: one line of Claude Code's file, as JSON; nothing of it is looked at but
+#: its ``uuid``.
+Entry: TypeAlias = "Mapping[str, Any]"
+
+#: The small values beside a transcript, of which only the last one is kept.
+Kind: TypeAlias = Literal["record", "lease"]
+
+
+class Key(NamedTuple):
+    """Which transcript.
+
+    Attributes
+    ----------
+    project
+        What the conversation is filed under.
+    session_id
+        The conversation.
+    subpath
+        Which of its subagents' transcripts, such as ``"subagents/agent-1"``; empty for its own.
+    """
+
+    project: str
+    session_id: str
+    subpath: str = ""
+
+
+class Store(ABC):
+    """Transcripts and small notes of conversations in one database.
+
+    Nothing is connected before the first call. A call that fails leaves the store as it was and may
+    be repeated; the next one connects anew. One thread at a time may call; every method but `close`
+    waits for the database, for some seconds at most, and raises `StoreError`.
+    """
+
+    @abstractmethod
+    def append(self, key: Key, entries: Sequence[Entry]) -> None:
+        """Add entries behind those that are there, all or none of them.
+
+        An entry whose ``uuid`` the transcript holds already is left out.
+        """
+
+    @abstractmethod
+    def load(self, key: Key) -> list[dict[str, Any]] | None:
+        """Return the entries of a transcript in order; None if there is none."""
+
+    @abstractmethod
+    def sessions(self, project: str) -> dict[str, int]:
+        """Return all conversations, and when each was written last, in ms since the epoch."""
+
+    @abstractmethod
+    def summaries(self, project: str) -> dict[str, tuple[int, dict[str, Any]]]:
+        """Return as `sessions` does, with what the SDK says in short of each."""
+
+    @abstractmethod
+    def subpaths(self, project: str, session_id: str) -> list[str]:
+        """Return which transcripts of subagents a conversation has."""
+
+    @abstractmethod
+    def delete(self, key: Key) -> None:
+        """Remove a transcript; that of a conversation with all that belongs to it."""
+
+    @abstractmethod
+    def note(self, project: str, session_id: str, kind: Kind) -> str | None:
+        """Return a small value; None if there is none."""
+
+    @abstractmethod
+    def notes(self, project: str, kind: Kind) -> dict[str, str]:
+        """Return the small values of all conversations that have one."""
+
+    @abstractmethod
+    def put_note(self, project: str, session_id: str, kind: Kind, text: str) -> None:
+        """Put a small value in the place of the one that is there."""
+
+    @abstractmethod
+    def swap_note(
+        self,
+        project: str,
+        session_id: str,
+        kind: Kind,
+        before: str | None,
+        after: str | None,
+    ) -> bool:
+        """Put a small value in the place of another in one step, and tell whether that was there.
+
+        Parameters
+        ----------
+        project, session_id, kind
+            Which value.
+        before
+            What must be there; None for nothing.
+        after
+            What is there then; None for nothing.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection; twice is harmless, and the next call opens another one."""
+
+
+def line_of(entry: Entry) -> str:
+    """Return an entry as one line."""
+    return json.dumps(entry, separators=(",", ":"))
+
+
+def uuid_of(entry: Entry) -> str | None:
+    """Return by what an entry is known again; None for the few that have nothing of the kind."""
+    uuid = entry.get("uuid")
+    return uuid if isinstance(uuid, str) and uuid else None
+
+
+def summary_of(before: str | None, key: Key, entries: Sequence[Entry]) -> str:
+    """Return what the SDK says in short of a conversation that has got some more entries.
+
+    Parameters
+    ----------
+    before
+        What this returned last; None at first.
+    key
+        The conversation.
+    entries
+        What was added.
+    """
+    from claude_magic.session.sdk import fold_summary  # noqa: PLC0415 - loads the SDK
+
+    return json.dumps(
+        fold_summary(json.loads(before) if before is not None else None, key.session_id, entries),
+    )
