@@ -114,8 +114,13 @@ def start_kernel(sterile: dict[str, str], tmp_path: Path) -> Iterator[Callable[.
     """Give a function that starts kernels of the test's own; they are ended with the test."""
     kernels: list[Kernel] = []
 
-    def start(environment: dict[str, str] | None = None, *, person: bool = True) -> Kernel:
-        kernel = Kernel({**sterile, **(environment or {})}, tmp_path, person=person)
+    def start(
+        environment: dict[str, str] | None = None,
+        *,
+        person: bool = True,
+        folder: Path = tmp_path,
+    ) -> Kernel:
+        kernel = Kernel({**sterile, **(environment or {})}, folder, person=person)
         kernels.append(kernel)
         return kernel
 

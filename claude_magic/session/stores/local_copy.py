@@ -154,7 +154,7 @@ class LocalCopy:
         diverged = bool(here - there - {None})
         if diverged:
             aside = self._aside / f"{path.stem}-{time.time_ns()}.jsonl"
-            aside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _create_folder(aside.parent)
             path.replace(aside)
             _logger.warning("What only this machine had of a conversation is in %s now.", aside)
         _write(path, entries)
@@ -190,9 +190,15 @@ def _is_safe(subpath: str) -> bool:
     return bool(parts) and parts[0] == "subagents" and plain and "\0" not in subpath
 
 
+def _create_folder(folder: Path) -> None:
+    """Create a folder, and those above it that are missing, for this user alone."""
+    for each in reversed([folder, *folder.parents]):
+        each.mkdir(mode=0o700, exist_ok=True)
+
+
 def _write(path: Path, entries: Sequence[Entry]) -> None:
     """Write lines that only this user can read; a reader sees the old file or the new."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _create_folder(path.parent)
     # mkstemp gives mode 0600; the name is none that Claude Code reads.
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:

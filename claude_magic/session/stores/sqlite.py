@@ -65,6 +65,7 @@ class SqliteStore(Store):
         self._address = address
         self._path = Path(address.path)
         self._opened: sqlite3.Connection | None = None
+        self._opened_file: tuple[int, int] | None = None
 
     def append(self, key: Key, entries: Sequence[Entry]) -> None:
         """Add entries behind those that are there."""
@@ -209,8 +210,8 @@ class SqliteStore(Store):
             raise StoreError(self._address.shown, str(error)) from error
 
     def _connected(self) -> sqlite3.Connection:
-        if self._opened is not None and not self._path.exists():
-            # The file was removed; what is written into it from now on, nobody would find.
+        if self._opened is not None and self._file() != self._opened_file:
+            # It was removed or replaced; what is written into the old one, nobody would find.
             self.close()
         if self._opened is None:
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -227,8 +228,16 @@ class SqliteStore(Store):
             except BaseException:
                 database.close()
                 raise
-            self._opened = database
+            self._opened, self._opened_file = database, self._file()
         return self._opened
+
+    def _file(self) -> tuple[int, int] | None:
+        """Return which file is there; None for none."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 def _note(database: sqlite3.Connection, project: str, session_id: str, kind: Kind) -> str | None:

@@ -50,6 +50,9 @@ LEAVE_S = 2.0
 #: What waits for longer than this is behind, in seconds, whether or not the store has failed.
 SLOW_S = 10.0
 
+#: A connection that no conversation needs is closed after so long, in seconds.
+IDLE_S = 60.0
+
 _KILO = 1000
 
 
@@ -243,9 +246,10 @@ class WriteBehind:
             count = sum(len(each.entries) for each in batches)
             size = sum(each.size for each in batches)
             if known.incomplete_since_s is not None:
-                what = ", all that was said since is on this machine only"
+                what = ", all that was said since only on this machine"
             elif count:
-                what = f", {count} entries ({size / _KILO:,.0f} kB) are on this machine only"
+                some = "1 entry" if count == 1 else f"{count} entries"
+                what = f", {some} ({size / _KILO:,.1f} kB) only on this machine"
             else:
                 what = ""
             why = f": {self._failure.rstrip('. ')}" if self._failure else ""
@@ -371,7 +375,12 @@ class WriteBehind:
         while True:
             with self._changed:
                 while (work := self._next()) is None:
-                    self._changed.wait(self._idle_s())
+                    woken = self._changed.wait(self._idle_s())
+                    if not (woken or self._followed or self._jobs):
+                        # Nobody needs it: not the connection either.
+                        self._store.close()
+                        self._thread = None
+                        return
             try:
                 work()
             except Exception as error:
@@ -411,6 +420,8 @@ class WriteBehind:
 
     def _idle_s(self) -> float | None:
         """Return how long there is nothing to do, in seconds; the condition is held."""
+        if not self._followed:
+            return IDLE_S
         now_s = time.monotonic()
         if now_s < self._retry_at_s:
             return self._retry_at_s - now_s
