@@ -33,6 +33,7 @@ notebooks: $(VENV)/.demo  ## run all notebooks on their tapes and store their ou
 
 test: $(VENV)/.test lint  ## install what the tests need and run all of them
 	tests/install-chromium
+	tests/install-databases
 	$(BIN)/python -m pytest $(WORKERS) --cov --cov-report=term $(PYTEST)
 
 faults: $(VENV)/.test  ## break everything as often as the promises say; takes a quarter of an hour

@@ -9,11 +9,14 @@ _PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
 def floors() -> list[str]:
-    """Return ``name==version`` for each runtime dependency."""
+    """Return ``name==version`` for each runtime dependency, the clients of stores included."""
     # Not tomllib: Python 3.10 has none, and this runs before anything is installed.
-    (_, _, rest) = _PROJECT.read_text().partition("\ndependencies = [")
+    text = _PROJECT.read_text()
+    (_, _, rest) = text.partition("\ndependencies = [")
     (listed, _, _) = rest.partition("\n]")
-    return [f"{name}=={floor}" for name, floor in re.findall(r'"([\w-]+)>=([\d.]+)"', listed)]
+    clients = re.findall(r"^(?:postgres|redis|s3) = (.*)$", text, re.MULTILINE)
+    pairs = re.findall(r'"([\w\[\]-]+)>=([\d.]+)"', "\n".join([listed, *clients]))
+    return [f"{name}=={floor}" for name, floor in pairs]
 
 
 if __name__ == "__main__":

@@ -94,8 +94,8 @@ class Configuration(Configurable):
     session_store = Unicode(
         None,
         allow_none=True,
-        help="The URL of a store that keeps a copy of conversations, so that another machine can go "
-        "on with them; None for this machine alone. See [stores](stores.md).",
+        help="The URL of a store that keeps a copy of conversations, so that another machine can "
+        "go on with them: sqlite:///, redis://, postgresql:// or s3://. None for none.",
     ).tag(config=True)
     max_live_sessions = Int(
         DEFAULT_MAX_LIVE,

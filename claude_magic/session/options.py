@@ -181,11 +181,7 @@ class SessionOptions:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, (int, float)) or not value > 0):
                 raise OptionError(name, value, "a number above 0, or None")
-        if self.session_store is not None:
-            from .stores import StoreAddress  # noqa: PLC0415 - only where there is a store
-
-            address = StoreAddress.of(self.session_store)
-            object.__setattr__(self, "session_store", address.whole)
+        object.__setattr__(self, "session_store", _store(self.session_store))
         object.__setattr__(self, "client_tools", _definitions(self.client_tools))
         for name in ("output_schema", "thinking", "request_fields"):
             _check_json(name, getattr(self, name))
@@ -253,6 +249,15 @@ def _directories(option: str, value: object) -> tuple[Path, ...]:
     if isinstance(value, (str, Path)) or not hasattr(value, "__iter__"):
         raise OptionError(option, value, "a list of directories")
     return tuple(_directory(option, path) for path in value)
+
+
+def _store(url: str | None) -> str | None:
+    """Return the URL of a store that means the same wherever the kernel goes."""
+    if url is None:
+        return None
+    from .stores import StoreAddress  # noqa: PLC0415 - only where there is a store
+
+    return StoreAddress.of(url).whole
 
 
 def _tools(option: str, value: object, *, rules: bool = False) -> tuple[str, ...]:

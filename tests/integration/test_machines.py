@@ -261,7 +261,7 @@ def test_what_is_not_in_a_store_is_not_found(machine: Callable[[str], Kernel], u
 def test_scripted_replies_are_not_kept(machine: Callable[[str], Kernel], url: str) -> None:
     kernel = machine("first")
     kernel.run("%claude_connect --demo")
-    ran = kernel.run("%%claude\nMy name is Ada.")
+    ran = kernel.run("%%claude\nMy name is Ada. What is the median of 3, 1 and 2?")
     assert ran.status == "ok", ran.error
     kernel.run("%claude_connect --live")
     with closing(open_store(url)) as store:
@@ -274,6 +274,9 @@ def test_without_a_store_nothing_of_it_is_loaded(kernel: Kernel) -> None:
     loaded = set(ran.stdout.split())
     assert "claude_magic.session.sdk" in loaded
     assert not loaded & {"redis", "psycopg", "boto3", "claude_magic.session.stores.write_behind"}
-    assert "claude-magic-store" not in kernel.run(
-        "import threading; print(*(each.name for each in threading.enumerate()))"
-    ).stdout
+    assert (
+        "claude-magic-store"
+        not in kernel.run(
+            "import threading; print(*(each.name for each in threading.enumerate()))"
+        ).stdout
+    )

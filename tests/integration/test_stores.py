@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,9 +16,11 @@ from claude_magic.session.stores import Key, StoreAddress, open_store, sdk_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from support.stores import Server
 
+    from claude_magic.session.sdk import SdkStore
     from claude_magic.session.stores import Store
 
 KEY = Key("proj", "sess")
@@ -53,16 +54,16 @@ def store(url: str) -> Iterator[Store]:
 
 async def test_it_keeps_the_contracts_of_the_sdk(server: tuple[Server | None, str]) -> None:
     # All 14: none of the methods that may be missing is missing, and none is skipped.
-    made: list[object] = []
+    made: list[SdkStore] = []
 
-    def make() -> object:
+    def make() -> SdkStore:
         made.append(sdk_store(emptied(server[1])))
         return made[-1]
 
-    await run_session_store_conformance(make)  # type: ignore[arg-type]
+    await run_session_store_conformance(make)
     assert len(made) == 15  # one to look at, and one for each contract
     for each in made:
-        each._store.close()  # type: ignore[attr-defined]
+        each.close()
 
 
 def test_entries_come_back_as_they_were(store: Store) -> None:

@@ -78,6 +78,10 @@ class SdkStore(SessionStore):
                 self._store.subpaths, key["project_key"], key["session_id"]
             )
 
+    def close(self) -> None:
+        """Close the connection; the next call opens another one."""
+        self._store.close()
+
 
 class Mirror:
     """What Claude Code writes, handed on at once: no turn waits for a store.

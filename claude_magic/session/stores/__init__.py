@@ -8,7 +8,7 @@ from .address import PROJECT, StoreAddress
 from .store import Entry, Key, Kind, Store
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import SessionStore
+    from claude_magic.session.sdk import SdkStore
 
 __all__ = [
     "PROJECT",
@@ -56,7 +56,7 @@ def open_store(url: str) -> Store:
             return PostgresStore(address)
 
 
-def sdk_store(url: str) -> SessionStore:
+def sdk_store(url: str) -> SdkStore:
     """Return the store at a URL as claude-agent-sdk takes one, to list, read or delete with.
 
     Conversations are under the project key `PROJECT` there, or what the URL's ``project=`` says.

@@ -82,7 +82,8 @@ class PostgresStore(Store):
                 # The row is locked until the end: another writer waits, and loses nothing.
                 database.execute(
                     "INSERT INTO claude_magic_sessions VALUES (%s, %s, clock_timestamp(), NULL)"
-                    " ON CONFLICT (project, session_id) DO UPDATE SET changed_at = clock_timestamp()",
+                    " ON CONFLICT (project, session_id)"
+                    " DO UPDATE SET changed_at = clock_timestamp()",
                     key[:2],
                 )
                 found = database.execute(

@@ -399,22 +399,27 @@ class WriteBehind:
 
     def _due(self, now_s: float) -> Iterator[Callable[[], object]]:
         """Yield what is to be done, the most urgent first; the condition is held."""
-        followed = self._followed.items()
-        for session_id, known in followed:
-            if known.lease is not None and now_s >= known.renew_at_s:
-                yield partial(self._renew, session_id)
-        for session_id, known in followed:
-            if known.incomplete_since_s is not None and not known.taken_over:
-                yield partial(self._send, session_id)
+        followed = list(self._followed.items())
+        held = [(each, known) for each, known in followed if not known.taken_over]
+        yield from (
+            partial(self._renew, each)
+            for each, known in held
+            if known.lease is not None and now_s >= known.renew_at_s
+        )
+        yield from (
+            partial(self._send, each)
+            for each, known in held
+            if known.incomplete_since_s is not None
+        )
         if self._queue:
             yield self._write
         # What it says of a conversation comes after what was said in it.
-        for session_id, known in followed:
-            if known.record is not None and not known.taken_over:
-                yield partial(self._put_record, session_id)
-        for session_id, known in followed:
-            if known.left is not None and not self._lacks(session_id, known):
-                yield partial(self._release, session_id)
+        yield from (partial(self._put_record, each) for each, known in held if known.record)
+        yield from (
+            partial(self._release, each)
+            for each, known in followed
+            if known.left is not None and not self._lacks(each, known)
+        )
         if self._failed_since_s is not None:
             yield self._probe
 

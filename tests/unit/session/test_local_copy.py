@@ -116,9 +116,7 @@ def test_where_both_have_gone_on_the_store_holds_and_nothing_is_lost(
     "subpath",
     ["../../../x", "subagents/../../x", "/etc/x", "x", "subagents/a\\..\\..\\b", "subagents/C:x"],
 )
-def test_a_store_cannot_write_where_it_wants(
-    store: Store, tmp_path: Path, subpath: str
-) -> None:
+def test_a_store_cannot_write_where_it_wants(store: Store, tmp_path: Path, subpath: str) -> None:
     store.append(KEY, said("a"))
     store.append(KEY._replace(subpath=subpath), said("s"))
     folder = tmp_path / "config"
