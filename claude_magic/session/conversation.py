@@ -811,6 +811,7 @@ class Conversation:
                 await asyncio.wait(self._unwatched)
             # Whoever takes it next finds what was noted last.
             await self._continuity.let_go()
+            self._look_at_store()
 
     async def _shut(self, state: SessionState) -> None:
         """Close the process. The caller holds the lifecycle."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from claude_magic.session.sdk import Mirror
 
     from .store import Store
+
+_logger = logging.getLogger(__name__)
 
 #: Who waits for a lease looks so often whether it was renewed, in seconds.
 LOOK_S = 1.0
@@ -194,6 +197,14 @@ class StoreCopy:
         if session_id is not None:
             left = asyncio.wrap_future(self._store.leave(session_id))
             await asyncio.wait([left], timeout=LEAVE_S)
+            if not left.done() or not left.result():
+                # Whoever closes it looks at it no more.
+                _logger.warning(
+                    "The conversation %s is not whole in %s: %s.",
+                    session_id,
+                    self.shown,
+                    self.behind or "it was slow",
+                )
 
 
 def _is_newer(stored: Record, ours: Record | None) -> bool:

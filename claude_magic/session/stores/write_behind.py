@@ -41,6 +41,10 @@ T = TypeVar("T")
 #: So much waits for a store at most, as JSON, over all conversations.
 MAX_QUEUED_BYTES = 16 * 2**20
 
+#: What is added is gathered for so long before it is written, in seconds: a turn adds several times
+#: within moments, and every journey to the store takes time that the turn could use.
+GATHER_S = 0.1
+
 #: Where a store fails, it is tried again after so many seconds, then after twice as many and so on.
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 15.0
 
@@ -64,6 +68,7 @@ class _Batch:
     entries: list[Entry]
     size: int
     since_s: float = field(default_factory=time.time)
+    due_at_s: float = field(default_factory=lambda: time.monotonic() + GATHER_S)
 
 
 @dataclass
@@ -80,6 +85,8 @@ class _Followed:
         The right to go on with it, once somebody has asked for it.
     record
         What is to be noted of it; None for nothing new.
+    record_at_s
+        When that is noted, by `time.monotonic()`.
     incomplete_since_s
         Since when the store lacks more than the queue holds, by `time.time()`; None if it does not.
     taken_over
@@ -96,6 +103,7 @@ class _Followed:
     listener: Callable[[], object]
     lease: StoreLease | None = None
     record: str | None = None
+    record_at_s: float = 0.0
     incomplete_since_s: float | None = None
     taken_over: str = ""
     renew_at_s: float = 0.0
@@ -219,6 +227,8 @@ class WriteBehind:
         with self._changed:
             known = self._followed.get(session_id)
             if known is not None and not known.taken_over:
+                if known.record is None:
+                    known.record_at_s = time.monotonic() + GATHER_S
                 known.record = record
                 self._wake()
 
@@ -411,10 +421,15 @@ class WriteBehind:
             for each, known in held
             if known.incomplete_since_s is not None
         )
-        if self._queue:
+        leaving = any(known.left is not None for _, known in followed)
+        if self._queue and (leaving or now_s >= self._queue[0].due_at_s):
             yield self._write
         # What it says of a conversation comes after what was said in it.
-        yield from (partial(self._put_record, each) for each, known in held if known.record)
+        yield from (
+            partial(self._put_record, each)
+            for each, known in held
+            if known.record is not None and (leaving or now_s >= known.record_at_s)
+        )
         yield from (
             partial(self._release, each)
             for each, known in followed
@@ -430,8 +445,13 @@ class WriteBehind:
         now_s = time.monotonic()
         if now_s < self._retry_at_s:
             return self._retry_at_s - now_s
-        renewals = [each.renew_at_s for each in self._followed.values() if each.lease is not None]
-        return max(0.0, min(renewals) - now_s) if renewals else None
+        due_s = [self._queue[0].due_at_s] if self._queue else []
+        for known in self._followed.values():
+            if known.lease is not None:
+                due_s.append(known.renew_at_s)
+            if known.record is not None and not known.taken_over:
+                due_s.append(known.record_at_s)
+        return max(0.0, min(due_s) - now_s) if due_s else None
 
     def _write(self) -> None:
         with self._changed:
@@ -446,6 +466,7 @@ class WriteBehind:
                 [entry for each in (first, *same) for entry in each.entries],
                 sum(each.size for each in (first, *same)),
                 first.since_s,
+                first.due_at_s,
             )
             self._writing = batch
         try:
@@ -520,7 +541,7 @@ class WriteBehind:
                 known.lease = None
                 known.taken_over = holder_told(other)
                 self._mark_incomplete(session_id, known)
-                _logger.warning("The conversation %s goes on in %s.", session_id, known.taken_over)
+                _logger.info("The conversation %s goes on in %s.", session_id, known.taken_over)
         self._succeed()
 
     def _release(self, session_id: str) -> None:
@@ -552,7 +573,7 @@ class WriteBehind:
         with self._changed:
             if self._failed_since_s is None:
                 self._failed_since_s = time.time()
-                _logger.warning("The session store %s fails: %s", self.shown, reason)
+                _logger.info("The session store %s fails: %s", self.shown, reason)
             self._failure = reason
             delay_s = min(LAST_RETRY_S, FIRST_RETRY_S * 2**self._attempts)
             self._attempts += 1
@@ -565,7 +586,7 @@ class WriteBehind:
     def _succeed(self) -> None:
         with self._changed:
             if self._failed_since_s is not None:
-                _logger.warning("The session store %s is back.", self.shown)
+                _logger.info("The session store %s is back.", self.shown)
             self._failed_since_s = None
             self._failure = ""
             self._attempts = 0

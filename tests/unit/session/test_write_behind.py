@@ -330,3 +330,16 @@ def test_a_connection_that_nobody_needs_is_closed(
     behind.append(ID, "", [second := said("second")])
     assert wait(behind)
     assert place.stored == [first, second]
+
+
+async def test_whoever_lets_go_during_an_outage_hears_what_is_missing(
+    place: Place, copy: StoreCopy, caplog: pytest.LogCaptureFixture
+) -> None:
+    await copy.hold(ID, Holder.here(), new=False)
+    place.go()
+    place.write(said("meanwhile"))
+    copy.mirror(ID)
+    await copy.let_go()
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert ID in told
+    assert "behind since" in told
