@@ -18,7 +18,7 @@ from claude_magic.session import (
 )
 
 if TYPE_CHECKING:
-    from traitlets import Bunch
+    from traitlets import Bunch, HasTraits, TraitType
     from traitlets.config import Config
 
 #: What Claude is told about where it is. Short, and the same for every turn, so that it is cached.
@@ -121,6 +121,17 @@ class Configuration(Configurable):
                 f"ClaudeMagics has no {unknown[0]!r}; there are: {', '.join(sorted(known))}.",
             )
         super()._load_config(cfg, *args, **kwargs)
+
+    @classmethod
+    def class_get_trait_help(
+        cls,
+        trait: TraitType[Any, Any],
+        inst: HasTraits | None = None,
+        helptext: str | None = None,
+    ) -> str:
+        """Say what a trait is, for ``%config ClaudeMagics``; a URL with its password is not shown."""
+        shown = None if trait.name == "session_store" else inst
+        return super().class_get_trait_help(trait, shown, helptext)
 
     @property
     def session_options(self) -> dict[str, Any]:

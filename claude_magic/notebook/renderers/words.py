@@ -97,7 +97,8 @@ def footer(event: TurnFinished, status: SessionStatus) -> str:
         # What a scripted reply would have cost is nobody's cost.
         f"${event.cost_usd:.2f}" if event.cost_usd >= _CENT and not label else None,
         recovery(event),
-        event.store_behind,
+        # Some of it is a database's own words.
+        visible(event.store_behind),
     ]
     return " · ".join(part for part in parts if part)
 

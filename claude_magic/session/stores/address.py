@@ -118,11 +118,12 @@ class StoreAddress:
     def without_password(self, text: str) -> str:
         """Return what somebody else said of the store, without the password."""
         parts = urlsplit(self.url)
+        text = text.replace(self.url, self.shown)
         secrets = {parts.password, unquote(parts.password or ""), self.parameters.get("password")}
         for secret in secrets:
             if secret:
                 text = text.replace(secret, "…")
-        return text.replace(self.url, self.shown)
+        return text
 
 
 def _file(parts: SplitResult, shown: str, parameters: Mapping[str, str]) -> Path:

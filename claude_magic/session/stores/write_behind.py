@@ -15,6 +15,7 @@ from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from textwrap import shorten
 from typing import TYPE_CHECKING, TypeVar
 
 from claude_magic.errors import StoreError
@@ -57,6 +58,9 @@ SLOW_S = 10.0
 #: A connection that no conversation needs is closed after so long, in seconds.
 IDLE_S = 60.0
 
+#: A database may have much to say of why it fails; so much is told, in characters.
+MAX_REASON = 200
+
 _KILO = 1000
 
 
@@ -95,8 +99,6 @@ class _Followed:
         When the lease is renewed, by `time.monotonic()`.
     left
         Told, once it is closed here, whether the store has all of it; None while it is open.
-    left_at_s
-        When it was closed, by `time.time()`.
     """
 
     folder: Path
@@ -108,7 +110,6 @@ class _Followed:
     taken_over: str = ""
     renew_at_s: float = 0.0
     left: Future[bool] | None = None
-    left_at_s: float = 0.0
 
     @property
     def lacks(self) -> bool:
@@ -129,8 +130,6 @@ class WriteBehind:
         The store's.
     max_bytes
         How much waits for the store at most, in bytes of JSON.
-    store
-        The store, where it is not to be opened by its URL.
 
     Raises
     ------
@@ -138,19 +137,14 @@ class WriteBehind:
         If it is no URL of a store.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        max_bytes: int = MAX_QUEUED_BYTES,
-        store: Store | None = None,
-    ) -> None:
+    def __init__(self, url: str, *, max_bytes: int = MAX_QUEUED_BYTES) -> None:
         address = StoreAddress.of(url)
         #: The store as it may be shown.
         self.shown = address.shown
         #: What conversations are filed under.
         self.project = address.project
-        self._store = store if store is not None else open_store(url)
+        self._url = url
+        self._opened: Store | None = None
         self._max_bytes = max_bytes
         # Everything below is the condition's.
         self._changed = threading.Condition()
@@ -283,7 +277,7 @@ class WriteBehind:
             if known is None:
                 left.set_result(True)
             else:
-                known.left, known.left_at_s = left, time.time()
+                known.left = left
                 # Where it fails, it is tried once more before anybody is told.
                 self._retry_at_s = 0.0
                 self._wake()
@@ -319,6 +313,7 @@ class WriteBehind:
             finally:
                 with self._changed:
                     known.lease = lease if other is None else None
+                    known.taken_over = ""
                     known.renew_at_s = time.monotonic() + RENEW_S
             return other
 
@@ -388,7 +383,8 @@ class WriteBehind:
                     woken = self._changed.wait(self._idle_s())
                     if not (woken or self._followed or self._jobs):
                         # Nobody needs it: not the connection either.
-                        self._store.close()
+                        if self._opened is not None:
+                            self._opened.close()
                         self._thread = None
                         return
             try:
@@ -396,8 +392,18 @@ class WriteBehind:
             except Exception as error:
                 # Without this thread nothing would be written any more, and nobody told.
                 _logger.exception("The session store failed in a way that is not its own.")
-                self._fail(f"{type(error).__name__}: {error}")
+                self._fail(_reason(error))
             self._tell()
+
+    @property
+    def _store(self) -> Store:
+        """The store; its client is loaded here, because that takes up to a second."""
+        if self._opened is None:
+            try:
+                self._opened = open_store(self._url)
+            except ImportError as error:
+                raise StoreError(self.shown, f"its client cannot be loaded: {error}") from error
+        return self._opened
 
     def _next(self) -> Callable[[], object] | None:
         """Return what is to be done now; the condition is held."""
@@ -533,7 +539,7 @@ class WriteBehind:
         try:
             other = lease.take(self._store)
         except StoreError as error:
-            self._fail(error.reason)
+            self._fail(_reason(error))
             return
         with self._changed:
             known.renew_at_s = time.monotonic() + RENEW_S
@@ -556,7 +562,7 @@ class WriteBehind:
                 known.lease.release(self._store)
         except StoreError as error:
             # It lapses.
-            self._fail(error.reason)
+            self._fail(_reason(error))
         if not left.done():
             left.set_result(not known.taken_over)
 
@@ -565,7 +571,7 @@ class WriteBehind:
         try:
             self._store.note(self.project, "", "lease")
         except StoreError as error:
-            self._fail(error.reason)
+            self._fail(_reason(error))
         else:
             self._succeed()
 
@@ -609,7 +615,7 @@ def _settle(
     try:
         answer = job()
     except StoreError as error:
-        failed(error.reason)
+        failed(_reason(error))
         told.set_exception(error)
     except BaseException as error:  # noqa: BLE001 - whoever asked must hear of it
         told.set_exception(error)
@@ -618,7 +624,8 @@ def _settle(
 
 
 def _reason(error: Exception) -> str:
-    return error.reason if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+    told = error.reason if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+    return shorten(told, MAX_REASON, placeholder=" …")
 
 
 _lock = threading.Lock()

@@ -97,3 +97,11 @@ def test_what_a_client_says_is_told_without_the_password() -> None:
     found = StoreAddress.of("postgresql://ada:s%40cret@db/notes")
     said = f"could not open {found.url} with s@cret or s%40cret"
     assert found.without_password(said) == "could not open postgresql://db/notes with … or …"
+
+
+def test_the_configuration_shows_no_password() -> None:
+    configuration = Configuration(session_store="redis://:secret@host/0", model="some-model")
+    told = Configuration.class_get_help(configuration)
+    assert "session_store" in told
+    assert "some-model" in told
+    assert "secret" not in told

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 from claude_magic.session import SessionState, SessionStatus, Usage
 from claude_magic.widgets import status_text
@@ -55,6 +56,15 @@ def test_scripted_replies_are_named_and_cost_nothing() -> None:
     assert "answers      scripted replies\n" in text
     assert "tokens       346 in, 20 out" in text
     assert "$" not in text
+
+
+def test_a_store_that_is_behind_says_so() -> None:
+    status = SessionStatus(SessionState.READY, SESSION_ID, Usage(), store="redis://db/0")
+    assert status_text(status).endswith("\nstore        redis://db/0")
+    behind = replace(status, store_behind="the session store is behind since 10:12")
+    assert status_text(behind).endswith(
+        "\nstore        redis://db/0; the session store is behind since 10:12"
+    )
 
 
 def test_text_of_others_neither_breaks_lines_nor_steers_the_terminal() -> None:
