@@ -21,7 +21,7 @@ from claude_magic.session.stores import PROJECT, Key, StoreAddress, open_store
 from claude_magic.tape import MessagesServer, Reply
 
 TURNS = 60
-KILLS = 20
+LAGS = 20
 
 #: What is promised: a turn takes so much longer with a store at most, as a ratio.
 RATIO = 1.1
@@ -51,7 +51,7 @@ def lags(url: str, environment: dict[str, str]) -> list[float]:
         closing(open_store(url)) as store,
     ):
         key = Key(StoreAddress.of(url).project or PROJECT, session.session_id)
-        for number in range(1, KILLS + 1):
+        for number in range(1, LAGS + 1):
             session.ask(f"Question {number}?")
             began = time.perf_counter()
             while sum(entry["type"] == "assistant" for entry in store.load(key) or ()) < number:

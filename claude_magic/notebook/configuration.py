@@ -129,7 +129,7 @@ class Configuration(Configurable):
         inst: HasTraits | None = None,
         helptext: str | None = None,
     ) -> str:
-        """Say what a trait is, for ``%config ClaudeMagics``; a URL with its password is not shown."""
+        """Say what a trait is, for ``%config ClaudeMagics``; a URL with its password is not."""
         shown = None if trait.name == "session_store" else inst
         return super().class_get_trait_help(trait, shown, helptext)
 

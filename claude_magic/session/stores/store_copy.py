@@ -185,7 +185,8 @@ class StoreCopy:
 
     def note(self, record: Record) -> None:
         """Keep what others are to know of the conversation."""
-        self._store.note(record.session_id, json.dumps(asdict(record)))
+        ended = not record.under_way
+        self._store.note(record.session_id, json.dumps(asdict(record)), at_once=ended)
 
     async def let_go(self) -> None:
         """Let others go on with the conversation, when the store has it; twice is harmless.

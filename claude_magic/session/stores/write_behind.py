@@ -216,15 +216,29 @@ class WriteBehind:
                 self._queued_bytes += size
             self._wake()
 
-    def note(self, session_id: str, record: str) -> None:
-        """Put a record of a conversation in the place of the one that the store has."""
+    def note(self, session_id: str, record: str, *, at_once: bool) -> None:
+        """Put a record of a conversation in the place of the one that the store has.
+
+        Parameters
+        ----------
+        session_id
+            A conversation that is followed.
+        record
+            The record.
+        at_once
+            Whether a turn has ended, so that nothing more is gathered.
+        """
         with self._changed:
             known = self._followed.get(session_id)
-            if known is not None and not known.taken_over:
-                if known.record is None:
-                    known.record_at_s = time.monotonic() + GATHER_S
-                known.record = record
-                self._wake()
+            if known is None or known.taken_over:
+                return
+            due_at_s = time.monotonic() + (0.0 if at_once else GATHER_S)
+            if known.record is None or at_once:
+                known.record_at_s = due_at_s
+            known.record = record
+            for batch in self._queue:
+                batch.due_at_s = min(batch.due_at_s, due_at_s)
+            self._wake()
 
     def behind(self, session_id: str) -> str:
         """Say what of a conversation the store lacks, and since when; empty if nothing."""

@@ -204,7 +204,7 @@ def test_a_record_comes_behind_what_it_tells_of(place: Place) -> None:
     place.go()
     behind.append(ID, "", [said("one")])
     for number in range(100):
-        behind.note(ID, f"record {number}")
+        behind.note(ID, f"record {number}", at_once=number % 2 == 0)
     place.come_back()
 
     def recorded() -> bool:
