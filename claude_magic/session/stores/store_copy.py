@@ -66,6 +66,7 @@ class StoreCopy:
         self._environment = environment
         self._listener = listener
         self._session_id: str | None = None
+        self._held = False
 
     @property
     def shown(self) -> str:
@@ -102,7 +103,7 @@ class StoreCopy:
             await self.let_go()
         if not self._store.follow(session_id, config_folder(self._environment), self._listener):
             raise SessionHeldError(session_id, str(holder))
-        self._session_id = session_id
+        self._session_id, self._held = session_id, True
         if new:
             self._store.claim(session_id, holder, None)
             return
@@ -194,8 +195,9 @@ class StoreCopy:
         Waits for that for `LEAVE_S` at most; what the store lacks then it gets later, as long as
         this process lives.
         """
-        session_id = self._session_id
-        if session_id is not None:
+        session_id, held = self._session_id, self._held
+        self._held = False
+        if session_id is not None and held:
             left = asyncio.wrap_future(self._store.leave(session_id))
             await asyncio.wait([left], timeout=LEAVE_S)
             if not left.done() or not left.result():

@@ -340,6 +340,7 @@ async def test_whoever_lets_go_during_an_outage_hears_what_is_missing(
     place.write(said("meanwhile"))
     copy.mirror(ID)
     await copy.let_go()
+    await copy.let_go()
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert ID in told
     assert "behind since" in told
