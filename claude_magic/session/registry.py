@@ -290,12 +290,15 @@ class SessionRegistry:
         if options.session_store is not None:
             from .stores.store_copy import stored_records  # noqa: PLC0415 - only with a store
 
+            found = {record.session_id: record for record in records}
             with _reported(unreachable):
-                known = {record.session_id for record in records}
                 for record in stored_records(options.session_store).result(STORE_TIMEOUT_S):
-                    if record.session_id not in known and notebook in {None, record.notebook}:
-                        records.append(record)
-                records.sort(key=lambda record: record.used_s, reverse=True)
+                    ours = found.get(record.session_id)
+                    if notebook in {None, record.notebook} and (
+                        ours is None or ours.used_s < record.used_s
+                    ):
+                        found[record.session_id] = record
+            records = sorted(found.values(), key=lambda record: record.used_s, reverse=True)
         return [record for record in records if record.session_id not in own]
 
     def options_of(self, name: str) -> SessionOptions:

@@ -7,7 +7,15 @@ import sys
 
 import claude_magic
 
-HEAVY = ("claude_agent_sdk", "langchain_core", "anywidget", "ipywidgets", "starlette", "yaml")
+HEAVY = (
+    "claude_agent_sdk",
+    "langchain_core",
+    "anywidget",
+    "ipywidgets",
+    "starlette",
+    "yaml",
+    "claude_magic.session.stores",
+)
 
 
 def _loaded_by(statement: str) -> set[str]:

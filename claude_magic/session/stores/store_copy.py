@@ -47,8 +47,8 @@ class StoreCopy:
     environment
         `SessionOptions.environment`, which may say where Claude Code keeps its files.
     listener
-        Called on the thread of the store whenever what `behind` says may have changed; returns at
-        once and does not raise.
+        Called on any thread whenever what `behind` says may have changed; returns at once and does
+        not raise.
 
     Raises
     ------
@@ -67,6 +67,7 @@ class StoreCopy:
         self._listener = listener
         self._session_id: str | None = None
         self._held = False
+        self._waits_for = ""
 
     @property
     def shown(self) -> str:
@@ -76,6 +77,8 @@ class StoreCopy:
     @property
     def behind(self) -> str:
         """What of it the store lacks, and since when; empty if nothing. Any thread."""
+        if self._waits_for:
+            return f"waiting whether this conversation is still open in {self._waits_for}"
         return self._store.behind(self._session_id) if self._session_id is not None else ""
 
     async def hold(self, session_id: str, holder: Holder, *, new: bool) -> None:
@@ -122,14 +125,20 @@ class StoreCopy:
         """Take the lease, or return what another holder has written who renews it."""
         seen: str | None = None
         lapses_s = 0.0
-        while True:
-            lapsed = seen if seen is not None and time.monotonic() > lapses_s else None
-            there = await asyncio.wrap_future(self._store.claim(session_id, holder, lapsed))
-            if there is None or (seen is not None and there != seen):
-                return there
-            if seen is None:
-                seen, lapses_s = there, time.monotonic() + LAPSE_S
-            await asyncio.sleep(LOOK_S)
+        try:
+            while True:
+                lapsed = seen if seen is not None and time.monotonic() > lapses_s else None
+                there = await asyncio.wrap_future(self._store.claim(session_id, holder, lapsed))
+                if there is None or (seen is not None and there != seen):
+                    return there
+                if seen is None:
+                    seen, lapses_s = there, time.monotonic() + LAPSE_S
+                    self._waits_for = holder_told(there)
+                    self._listener()
+                await asyncio.sleep(LOOK_S)
+        finally:
+            self._waits_for = ""
+            self._listener()
 
     async def fetch(self, session_id: str, cwd: Path, *, branches: bool) -> None:
         """Bring here what the store has of a conversation and this machine lacks.

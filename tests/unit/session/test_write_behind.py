@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import platform
 import sqlite3
@@ -280,8 +281,12 @@ def elsewhere(beat: int) -> str:
 async def test_a_lease_that_is_not_renewed_lapses(place: Place, copy: StoreCopy) -> None:
     place.lease = elsewhere(1)
     began = time.monotonic()
-    await copy.hold(ID, Holder.here(), new=False)
+    holding = asyncio.create_task(copy.hold(ID, Holder.here(), new=False))
+    await asyncio.to_thread(place.until, lambda: copy.behind)
+    assert copy.behind.startswith("waiting whether this conversation is still open in another kern")
+    await holding
     assert time.monotonic() - began >= 0.5
+    assert copy.behind == ""
     await copy.let_go()
 
 
