@@ -16,6 +16,8 @@ from support.processes import wait_until_gone
 from support.sterile import sterile_environment
 from support.stores import KINDS, emptied, running
 
+from claude_magic import ClaudeSession
+from claude_magic.errors import SessionHeldError, StartError, UsageError
 from claude_magic.session.stores import PROJECT, Key, open_store
 from claude_magic.tape import Hold, Reply
 
@@ -266,6 +268,37 @@ def test_scripted_replies_are_not_kept(machine: Callable[[str], Kernel], url: st
     kernel.run("%claude_connect --live")
     with closing(open_store(url)) as store:
         assert store.sessions(PROJECT) == {}
+
+
+@only_sqlite
+def test_two_folders_of_one_process_are_two_machines(
+    connected: Api, url: str, tmp_path: Path
+) -> None:
+    def session(name: str, resume: str | None = None) -> ClaudeSession:
+        environment = {"CLAUDE_CONFIG_DIR": str(tmp_path / name)}
+        return ClaudeSession(
+            resume=resume, environment=environment, session_store=url, cwd=tmp_path
+        )
+
+    first = session("first")
+    first.ask("One.")
+    with pytest.raises(SessionHeldError, match="this kernel"):
+        session("second", first.session_id).connect()
+    first.close()
+    with session("second", first.session_id) as second:
+        second.ask("Two.")
+        assert second.status.turns == 2
+        branch = second.fork()
+        branch.ask("On a branch.")
+        branch.close()
+        with pytest.raises(UsageError, match="session_store"):
+            second.choose(session_store=None)
+    assert said(connected)[0] == "One."
+    with closing(open_store(url)) as store:
+        texts = json.dumps(store.load(Key(PROJECT, branch.session_id)))
+        assert all(text in texts for text in ("One.", "Two.", "On a branch."))
+    with pytest.raises(StartError, match="there is no conversation"):
+        session("third", "12345678-1234-4234-8234-123456789abc").connect()
 
 
 def test_without_a_store_nothing_of_it_is_loaded(kernel: Kernel) -> None:
