@@ -247,7 +247,13 @@ class PostgresStore(Store):
                 "application_name": "claude-magic",
             }
             missing = {name: value for name, value in ours.items() if name not in given}
-            database = psycopg.connect(self._address.url, autocommit=True, **missing)  # type: ignore[arg-type]
+            database = psycopg.connect(
+                self._address.url,
+                autocommit=True,
+                # What is prepared on one connection is not there on the next of a pooler's.
+                prepare_threshold=None,
+                **missing,  # type: ignore[arg-type]
+            )
             try:
                 database.execute(f"SET statement_timeout = {STATEMENT_MS:d}")
                 with database.transaction():

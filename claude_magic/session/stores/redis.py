@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from claude_magic.errors import StoreError
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from .address import StoreAddress
 
 #: How long is waited for a connection, and for an answer, in seconds.
-CONNECT_S, ANSWER_S = 5.0, 10.0
+CONNECT_S, ANSWER_S = 5.0, 5.0
 
 # Adds entries that are not there yet: the list, the uuids in it, and then uuid and line in turn.
 _APPEND = """
@@ -174,6 +176,8 @@ class RedisStore(Store):
                     decode_responses=True,
                     socket_connect_timeout=CONNECT_S,
                     socket_timeout=ANSWER_S,
+                    # A connection that was idle may be dead; all else is tried again by others.
+                    retry=Retry(NoBackoff(), 1),
                 )
             yield self._opened
         except (redis.RedisError, OSError, ValueError) as error:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .address import StoreAddress
 
 #: How long is waited for a connection, and for an answer, in seconds.
-CONNECT_S, ANSWER_S = 5, 10
+CONNECT_S, ANSWER_S = 5, 5
 
 #: So many objects are read at once.
 READERS = 8

@@ -156,7 +156,7 @@ class WriteBehind:
         self._followed: dict[str, _Followed] = {}
         self._failed_since_s: float | None = None
         self._failure = ""
-        self._attempts = 0
+        self._delay_s = 0.0
         self._retry_at_s = 0.0
         self._thread: threading.Thread | None = None
 
@@ -595,9 +595,8 @@ class WriteBehind:
                 self._failed_since_s = time.time()
                 _logger.info("The session store %s fails: %s", self.shown, reason)
             self._failure = reason
-            delay_s = min(LAST_RETRY_S, FIRST_RETRY_S * 2**self._attempts)
-            self._attempts += 1
-            self._retry_at_s = time.monotonic() + delay_s
+            self._delay_s = min(LAST_RETRY_S, max(FIRST_RETRY_S, 2 * self._delay_s))
+            self._retry_at_s = time.monotonic() + self._delay_s
             left = [each.left for each in self._followed.values() if each.left is not None]
         for told in left:
             if not told.done():
@@ -609,7 +608,7 @@ class WriteBehind:
                 _logger.info("The session store %s is back.", self.shown)
             self._failed_since_s = None
             self._failure = ""
-            self._attempts = 0
+            self._delay_s = 0.0
             self._retry_at_s = 0.0
 
     def _tell(self) -> None:
