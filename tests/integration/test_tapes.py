@@ -164,6 +164,44 @@ def test_by_a_variable_a_tape_grows_where_it_lacks_something(
     assert len(Tape.load(tape).turns) == 2
 
 
+def test_what_code_asks_in_the_kernel_is_on_the_tape_too(
+    scripted: Any,
+    in_folder: Callable[..., Kernel],
+    tmp_path: Path,
+) -> None:
+    tape = tmp_path / "a.yaml"
+    load = "%load_ext claude_magic\nfrom claude_magic import ClaudeCodeChatModel, ClaudeSession"
+    model = "print(ClaudeCodeChatModel().invoke('Thanks.').text)"
+    session = "with ClaudeSession() as session:\n    print(session.ask('Thanks a lot.').text)"
+    kernel = in_folder("one", scripted.environment)
+    run_cells(kernel, load, f"%claude_connect --tape {tape} --record", model, session)
+    assert len(Tape.load(tape).turns) == 2
+
+    replaying = in_folder("two", {"CLAUDE_MAGIC_TAPE": str(tape)})
+    for cell in (load, f"%claude_connect --tape {tape}"):
+        run_cells(replaying, cell)
+        for asking in (model, session):
+            assert replaying.run(asking).stdout.strip() == "You are welcome."
+    assert len(scripted.requests) == 2
+    # What the kernel was started with is there again, for all that follows.
+    told = "import os; print('ANTHROPIC_BASE_URL' in os.environ, os.environ['CLAUDE_MAGIC_TAPE'])"
+    assert replaying.run(told).stdout.split()[0] == "True"
+    run_cells(replaying, "%claude_connect --live")
+    assert replaying.run(told).stdout.split() == ["False", str(tape)]
+
+
+def test_a_recording_after_a_replay_asks_the_api(
+    scripted: Any,
+    in_folder: Callable[..., Kernel],
+    tmp_path: Path,
+) -> None:
+    kernel = in_folder("one", scripted.environment)
+    run_cells(kernel, CELLS[0])
+    for number, switch in enumerate(("a.yaml --record", "a.yaml", "b.yaml --record"), 1):
+        run_cells(kernel, f"%claude_connect --tape {tmp_path}/{switch}", "%claude Thanks.")
+        assert len(scripted.requests) == (number + 1) // 2
+
+
 @pytest.mark.parametrize("cell", ["%load_ext claude_magic", "%claude_connect --tape no.yaml"])
 def test_a_tape_that_is_not_there_fails_the_cell(
     cell: str,
