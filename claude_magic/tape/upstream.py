@@ -104,13 +104,21 @@ class Upstream:
             context.load_verify_locations(authorities)
         certificate = self.environ.get("CLAUDE_CODE_CLIENT_CERT")
         if certificate:
-            context.load_cert_chain(certificate, self.environ.get("CLAUDE_CODE_CLIENT_KEY"))
+            # Without a passphrase OpenSSL would ask the terminal for it, and wait.
+            context.load_cert_chain(
+                certificate,
+                self.environ.get("CLAUDE_CODE_CLIENT_KEY"),
+                self.environ.get("CLAUDE_CODE_CLIENT_KEY_PASSPHRASE", ""),
+            )
         return context
 
 
 def passed_on(
-    headers: Iterable[tuple[str, str]], without: Iterable[str] = ()
-) -> list[tuple[str, str]]:
-    """Return the headers that go on to the next neighbour, but those ``without``."""
+    headers: Iterable[tuple[bytes, bytes]], without: Iterable[str] = ()
+) -> list[tuple[bytes, bytes]]:
+    """Return the headers that go on to the next neighbour, but those ``without``.
+
+    As bytes, because a value may be in any encoding, and is handed on as it is.
+    """
     stay = {*_HOP_BY_HOP, *without}
-    return [(name, value) for name, value in headers if name.lower() not in stay]
+    return [(name, value) for name, value in headers if name.decode("latin-1").lower() not in stay]
