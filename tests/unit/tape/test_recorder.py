@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from claude_magic.errors import TapeError
+from claude_magic.masking import MASK
 from claude_magic.tape import (
     Conversation,
     Cut,
@@ -269,6 +270,21 @@ def test_no_credential_and_no_folder_is_written(studio: Studio, api: Api, tmp_pa
         assert trace not in written
     assert "«folder»/a.csv" in written
     assert "Done." in written
+
+
+def test_the_token_of_the_recording_is_not_written_either(studio: Studio, api: Api) -> None:
+    token = studio.recorder.token
+    api.replies = [Reply.of(ToolUse("Bash", {"command": "env"}))]
+    call = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": "env"}}
+    shown = f"ANTHROPIC_CUSTOM_HEADERS={TOKEN_HEADER}: {token}"
+    result = {"type": "tool_result", "tool_use_id": "t", "content": shown}
+    studio.say("Print the environment.")
+    studio.say("Print the environment.", [call], [result])
+    assert token not in studio.file.read_text()
+    (turn,) = studio.turns.values()
+    (use,) = turn.replies[0].calls
+    assert use.outcome is not None
+    assert use.outcome.text.endswith(f"{TOKEN_HEADER}: {MASK}")
 
 
 def test_what_tools_gave_back_is_taken_down(studio: Studio, api: Api) -> None:
