@@ -396,6 +396,30 @@ def test_a_plain_test_has_a_tape_of_its_own(scripted: Any, tmp_path: Path) -> No
     assert "1 passed" in pytest_run(tmp_path)
 
 
+CLASSES = """
+from claude_magic import ClaudeSession
+
+class TestOne:
+    def test_it(self, claude_tape):
+        with ClaudeSession() as session:
+            assert session.ask("Thanks.").text == "You are welcome."
+
+class TestTwo:
+    def test_it(self, claude_tape):
+        with ClaudeSession() as session:
+            assert session.ask("Thanks a lot.").text == "You are welcome."
+"""
+
+
+def test_tests_of_one_name_in_two_classes_have_two_tapes(scripted: Any, tmp_path: Path) -> None:
+    (tmp_path / "test_plain.py").write_text(CLASSES)
+    told = pytest_run(tmp_path, "--claude-tape=record", **scripted.environment)
+    assert "2 passed" in told, told
+    tapes = (tmp_path / "tapes" / "test_plain").iterdir()
+    assert sorted(tape.name for tape in tapes) == ["TestOne.test_it.yaml", "TestTwo.test_it.yaml"]
+    assert "2 passed" in pytest_run(tmp_path)
+
+
 # -- the shipped tape ------------------------------------------------------------------------------
 
 
