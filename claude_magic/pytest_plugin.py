@@ -39,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def claude_tape(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deck]:
     """Have all sessions of a test talk to its tape: ``tapes/FILE/TEST.yaml`` beside it.
 
-    TEST is ``CLASS.NAME`` where it is a method. It is played, unless ``--claude-tape`` says otherwise.
+    TEST is ``CLASS.NAME`` where it is a method. The tape is played, unless ``--claude-tape`` says
+    otherwise.
     """
     classes = [node.name for node in request.node.listchain() if isinstance(node, pytest.Class)]
     name = re.sub(r"[^\w.-]+", "-", ".".join([*classes, request.node.name])).strip("-")
