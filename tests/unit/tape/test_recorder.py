@@ -422,6 +422,11 @@ def test_the_variables_lead_to_the_recorder_beside_what_is_there(studio: Studio)
     [
         ({"CLAUDE_CODE_USE_BEDROCK": "1"}, "CLAUDE_CODE_USE_BEDROCK is set"),
         ({"ANTHROPIC_BASE_URL": "ftp://x"}, "'ftp://x' is no http or https URL"),
+        ({"ANTHROPIC_BASE_URL": "http://[::1"}, r"'http://\[::1' is no http or https URL"),
+        (
+            {"ANTHROPIC_BASE_URL": "ftp://ada:lovelace@x"},
+            f"'ftp://ada:{MASK}@x' is no http or https URL",
+        ),
     ],
 )
 def test_where_nothing_can_be_recorded_it_is_said(environ: dict[str, str], told: str) -> None:
@@ -442,6 +447,15 @@ def test_a_certificate_that_is_not_there_is_told_at_the_start(
     with pytest.raises(TapeError, match="The recording cannot reach https"):
         recorder.start()
     recorder.stop()
+
+
+def test_a_gateways_password_is_not_told(tmp_path: Path) -> None:
+    environ = {
+        "ANTHROPIC_BASE_URL": "https://ada:lovelace@x",
+        "NODE_EXTRA_CA_CERTS": str(tmp_path / "none.pem"),
+    }
+    with pytest.raises(TapeError, match=f"cannot reach https://ada:{MASK}@x"):
+        Upstream.of(environ).client()
 
 
 def test_a_key_with_a_passphrase_is_opened_with_it_and_nobody_is_asked(tmp_path: Path) -> None:
