@@ -341,6 +341,27 @@ def test_the_command_records_shows_replays_and_checks(scripted: Any, tmp_path: P
     assert "a folder of a machine or a secret stands here" in checked.stderr
 
 
+def test_a_recording_that_fails_tells_what_was_recorded(scripted: Any, tmp_path: Path) -> None:
+    path = notebook(tmp_path, CELLS[0], CELLS[4], "1 / 0", "%%claude\nThanks again.")
+    recorded = command("record", path, **scripted.environment)
+    assert recorded.returncode == 1
+    assert "ZeroDivisionError" in recorded.stderr
+    assert f"1 answers recorded in {tape_of(path)}" in recorded.stdout
+
+
+def test_a_check_of_several_looks_at_all_of_them(tmp_path: Path) -> None:
+    turn = TapeTurn("Where are you?", (Reply.of("In /home/ada."),))
+    good = TapeTurn("Thanks.", (Reply.of("You are welcome."),))
+    paths = [tmp_path / f"{name}.yaml" for name in "abc"]
+    for path, told in zip(paths, (turn, good, turn), strict=True):
+        path.write_text(tape_text(Tape("T", (Conversation("c", (told,)),))))
+    checked = command("check", *paths, tmp_path / "none.yaml")
+    assert checked.returncode == 1
+    assert checked.stdout == f"{paths[1]}: fine\n"
+    for path in (paths[0], paths[2], tmp_path / "none.yaml"):
+        assert str(path) in checked.stderr
+
+
 # -- pytest ----------------------------------------------------------------------------------------
 
 PLAIN = """
