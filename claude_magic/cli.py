@@ -115,6 +115,7 @@ _TAPE_WAYS = {
 def _tape(chosen: argparse.Namespace) -> int:
     from .rehearsal import check, record, replay, show  # noqa: PLC0415 - needs the demo extra
 
+    failed = False
     for file in chosen.files:
         if chosen.way == "record":
             record(file, os.environ, save=chosen.save, add=chosen.add)
@@ -123,8 +124,13 @@ def _tape(chosen: argparse.Namespace) -> int:
         elif chosen.way == "show":
             show(file)
         else:
-            check(file, _own_environment())
-    return 0
+            # In CI one run tells of all of them.
+            try:
+                check(file, _own_environment())
+            except ClaudeMagicError as error:
+                sys.stderr.write(f"claude-magic: {error}\n")
+                failed = True
+    return int(failed)
 
 
 def _demo(chosen: argparse.Namespace) -> int:

@@ -173,8 +173,8 @@ def _far_end(environ: Mapping[str, str]) -> list[Finding]:
     findings = []
     if environ.get("ANTHROPIC_BASE_URL"):
         # The host alone: a gateway's address may hold a key.
-        host = urlsplit(environ["ANTHROPIC_BASE_URL"]).hostname
-        told = f"{host}, by ANTHROPIC_BASE_URL"
+        host = _host(environ["ANTHROPIC_BASE_URL"])
+        told = f"{host or 'no address'}, by ANTHROPIC_BASE_URL"
         state = State.FINE if host else State.BROKEN
         findings.append(
             Finding("API", state, told, "" if host else "set it to an http or https URL"),
@@ -183,6 +183,13 @@ def _far_end(environ: Mapping[str, str]) -> list[Finding]:
         told = "kernels talk to a tape, by CLAUDE_MAGIC_TAPE"
         findings.append(Finding("tape", State.LIMITED, told, "unset it to talk to Claude"))
     return findings
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # brackets of no address
+        return None
 
 
 def _kernel(environ: Mapping[str, str]) -> list[Finding]:

@@ -270,8 +270,9 @@ class ApiError(TurnError):
     remedy = "Run the cell again."
 
     def __init__(self, message: str, status: int | None = None, partial_text: str = "") -> None:
-        told = f"{self._cause(status)}{message.rstrip('. ')}. {self.remedy}"
-        super().__init__(told.rstrip(), partial_text)
+        # Where the message says itself what to do, it may end with a command that is to be copied.
+        told = f"{message.rstrip('. ')}. {self.remedy}" if self.remedy else message.rstrip()
+        super().__init__(f"{self._cause(status)}{told}", partial_text)
         self.status = status
 
     def _cause(self, status: int | None) -> str:

@@ -39,9 +39,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def claude_tape(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deck]:
     """Have all sessions of a test talk to its tape: ``tapes/FILE/TEST.yaml`` beside it.
 
-    It is played, unless ``--claude-tape`` says otherwise.
+    TEST is ``CLASS.NAME`` where it is a method. The tape is played, unless ``--claude-tape`` says
+    otherwise.
     """
-    name = re.sub(r"[^\w.-]+", "-", request.node.name).strip("-")
+    classes = [node.name for node in request.node.listchain() if isinstance(node, pytest.Class)]
+    name = re.sub(r"[^\w.-]+", "-", ".".join([*classes, request.node.name])).strip("-")
     path = request.path.parent / "tapes" / request.path.stem / f"{name}.yaml"
     decks = request.config.stash[_DECKS]
     deck = decks.open(path, request.path.parent, request.node.nodeid)

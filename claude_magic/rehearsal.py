@@ -43,10 +43,11 @@ def record(file: Path, environ: Mapping[str, str], *, save: bool, add: bool = Fa
     notebook = _notebook(file)
     mode = Mode.AUTO if add else Mode.RECORD
     with _deck(notebook, mode, environ) as deck:
-        _run(notebook, deck, environ, save=save)
-        told = [f"{deck.recorded_count} answers recorded in {deck.path}"]
-        told += deck.problems
-    sys.stdout.write("\n".join(told) + "\n")
+        try:
+            _run(notebook, deck, environ, save=save)
+        finally:
+            told = [f"{deck.recorded_count} answers recorded in {deck.path}", *deck.problems]
+            sys.stdout.write("\n".join(told) + "\n")
     if deck.problems:
         raise TapeError(f"{deck.path} is not complete.")
 

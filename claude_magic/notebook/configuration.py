@@ -106,11 +106,13 @@ class Configuration(Configurable):
 
     @validate(*FIELDS)
     def _possible(self, proposal: Bunch) -> Any:
+        name = proposal.trait.name
         try:
-            SessionOptions().but(**{proposal.trait.name: proposal.value})
+            options = SessionOptions().but(**{name: proposal.value})
         except OptionError as error:
             raise TraitError(str(error)) from None
-        return proposal.value
+        # A file is where it is now, wherever the kernel goes.
+        return options.session_store if name == "session_store" else proposal.value
 
     def _load_config(self, cfg: Config, *args: Any, **kwargs: Any) -> None:
         """Take a configuration over; traitlets itself lets an unknown name pass with a warning."""

@@ -40,6 +40,7 @@ from .configuration import FIELDS, Configuration
 from .consent import Consent, Terms
 from .desk import Desk
 from .failure import brief_failures
+from .far_end import FarEnd
 from .front_end import FrontEnd, front_end, notebook_path
 from .kernel.history import CellHistory
 from .kernel.runner import PythonRunner
@@ -137,8 +138,7 @@ class ClaudeMagics(Configuration, Magics):
         #: Completes names and options in prompts.
         self.matcher = prompt_matcher(shell, self._parser_of)
         self._lasting: dict[str, list[LastingTurn]] = {}
-        # What answers in Claude's place, or records what it answers.
-        self._far_end: Demo | Deck | None = None
+        self._far_end = FarEnd()
         self._panel: StatusPanel | None = None
         # What --last has found, by name.
         self._lasts: dict[str, str] = {}
@@ -341,12 +341,7 @@ class ClaudeMagics(Configuration, Magics):
         if self._panel is not None:
             self._panel.close()
         self.control.close()
-        self._end_far_end()
-
-    def _end_far_end(self) -> None:
-        if self._far_end is not None:
-            self._far_end.stop()
-            self._far_end = None
+        self._far_end.replace(None, {})
 
     # -- prompts -------------------------------------------------------------------------------
 
@@ -657,28 +652,30 @@ class ClaudeMagics(Configuration, Magics):
                 " from its beginning."
             )
             path = Path(chosen.tape).absolute()
-            return Deck(path, mode, folder=Path.cwd(), remedy=remedy).start()
+            return Deck(
+                path, mode, folder=Path.cwd(), remedy=remedy, environ=self._far_end.outside
+            ).start()
         if chosen.demo:
             from claude_magic.tape import Demo, offline_demo  # noqa: PLC0415
 
-            return self._far_end if isinstance(self._far_end, Demo) else offline_demo().start()
+            running = self._far_end.running
+            return running if isinstance(running, Demo) else offline_demo().start()
         return None
 
     def _switch(self, changes: dict[str, Any], wanted: Demo | Deck | None) -> NamedSession:
         """Leave all conversations and begin one with the demo, with a tape, or with Claude."""
+        talking = self._talking_to(wanted)
         try:
-            options = self.sessions.main.options.but(**self._talking_to(wanted), **changes)
+            options = self.sessions.main.options.but(**talking, **changes)
         except OptionError:
-            if wanted is not None and wanted is not self._far_end:
+            if wanted is not None and wanted is not self._far_end.running:
                 wanted.stop()
             raise
         self.sessions.end_others()
         # Nobody may be talking to the demo when it goes.
         self.session.close()
-        if wanted is not self._far_end:
-            self._end_far_end()
-            self._far_end = wanted
-        self.sessions.options = self.sessions.options.but(**self._talking_to(wanted))
+        self._far_end.replace(wanted, talking["environment"])
+        self.sessions.options = self.sessions.options.but(**talking)
         self.sessions.main.reset(options)
         return self.sessions.main
 

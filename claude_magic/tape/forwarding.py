@@ -78,7 +78,7 @@ def forwarding_endpoint(
             Failure(404, "not_found_error", f"{where}: a recording forwards no such thing")
         )
 
-    return Starlette(
+    application = Starlette(
         routes=[
             Route("/", alive, methods=["HEAD"]),
             Route("/v1/messages", proxy.messages, methods=["POST"]),
@@ -87,6 +87,9 @@ def forwarding_endpoint(
         exception_handlers={HTTPException: unknown},
         lifespan=proxy.lifespan,
     )
+    # A redirect would go to whatever host the request names, and to those without the token, too.
+    application.router.redirect_slashes = False
+    return application
 
 
 class _Proxy:
@@ -145,15 +148,17 @@ class _Proxy:
             return Failure(400, "invalid_request_error", "the client left")
 
     def _forwarded(self, http: Request, body: bytes) -> httpx.Request:
-        query = f"?{http.url.query}" if http.url.query else ""
-        headers = passed_on(http.headers.items(), (TOKEN_HEADER,))
+        # Not `http.url`, of which the Host header is a part.
+        sent = http.scope["query_string"].decode("latin-1")
+        query = f"?{sent}" if sent else ""
+        headers = passed_on(http.headers.raw, (TOKEN_HEADER,))
         scheme, _, bearer = http.headers.get("authorization", "").partition(" ")
         self.recording.hide(http.headers.get("x-api-key", ""))
         self.recording.hide(bearer if scheme.lower() == "bearer" else "")
         return self._client.build_request(
             "POST",
-            f"{self._upstream.url}{http.url.path}{query}",
-            headers=[*headers, ("accept-encoding", "identity")],
+            f"{self._upstream.url}{http.scope['path']}{query}",
+            headers=[*headers, (b"accept-encoding", b"identity")],
             content=body,
         )
 
@@ -181,10 +186,9 @@ class _Forwarded(EndingResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _hand_on(self, response: httpx.Response, send: Send) -> None:
-        headers = passed_on(response.headers.multi_items())
-        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        headers = [(name.lower(), value) for name, value in passed_on(response.headers.raw)]
         status = response.status_code
-        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         async for piece in response.aiter_bytes():
             self._take(response, piece)
             await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -39,6 +39,8 @@ class Recorder(LoopbackServer):
     def __init__(self, recording: Recording, upstream: Upstream) -> None:
         super().__init__()
         self.token = secrets.token_urlsafe(24)
+        # Claude Code's environment holds it, and a tool may print that.
+        recording.hide(self.token)
         self._recording = recording
         self._upstream = upstream
         self._problems: list[str] = []

@@ -19,6 +19,8 @@ _KINDS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
         (re.compile(r"(?<![\w-])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"), "«id»"),
         (re.compile(r"(?<!\w)(?:toolu|msg|req|call|sess|session|task)_[A-Za-z0-9]{8,}"), "«id»"),
         (re.compile(r"(?<!\w)(pid[ =:]{1,2})\d+", re.IGNORECASE), r"\1«id»"),
+        # Claude Code puts long results into a file, which has another name each time.
+        (re.compile(r"((?:Output too large|persist limit).*\bsaved to: ).+"), r"\1«file»"),
     ),
     "addresses": (
         (re.compile(r"(?<!\w)0x[0-9a-fA-F]{6,}"), "«address»"),
@@ -30,7 +32,9 @@ _KINDS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
                 rf"(?<!\d)\d{{4}}-\d\d-\d\d[T ]{_CLOCK}(?:Z|[+-]\d\d:?\d\d)?"
                 rf"|{_DAY} {_MONTH} +\d{{1,2}} {_CLOCK}(?: [A-Z]{{3,4}})?(?: \d{{4}})?"
                 rf"|{_DAY}, \d{{1,2}} {_MONTH} \d{{4}} {_CLOCK}(?: (?:GMT|[+-]\d{{4}}))?"
-                rf"|(?<![\d:]){_CLOCK}(?![\d:])",
+                rf"|(?<![\d:]){_CLOCK}(?![\d:])"
+                # What `ls -l` prints; of older files it prints the year, which is compared.
+                rf"|(?<!\w){_MONTH} +\d{{1,2}} +\d\d:\d\d(?![\d:])",
             ),
             "«time»",
         ),

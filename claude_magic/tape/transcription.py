@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from .reply import OtherBlock, Reply, Text, Thinking, ToolUse, Usage
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .reply import Block
+
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def read_stream(stream: bytes) -> Reply | None:
@@ -71,7 +75,8 @@ def read_message(message: dict[str, Any]) -> Reply:
 
 
 def _events(stream: bytes) -> Iterator[dict[str, Any]]:
-    for line in stream.decode(errors="replace").splitlines():
+    # Not `str.splitlines`: a text may hold U+2028 and others that end no line of a stream.
+    for line in _LINE_END.split(stream.decode(errors="replace")):
         if line.startswith("data:"):
             yield json.loads(line.removeprefix("data:"))
 

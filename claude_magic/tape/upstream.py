@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from claude_magic.errors import TapeError
+from claude_magic.masking import mask
 
 if TYPE_CHECKING:
     import ssl
@@ -67,10 +68,10 @@ class Upstream:
                     " would talk to a cloud in its own way. Unset it for the recording.",
                 )
         url = known.get("ANTHROPIC_BASE_URL") or _DEFAULT_URL
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if not _is_http(url):
             raise TapeError(
-                f"ANTHROPIC_BASE_URL={url!r} is no http or https URL, so nothing can be recorded."
+                f"ANTHROPIC_BASE_URL={mask(url)!r} is no http or https URL, so nothing can be"
+                " recorded."
             )
         return cls(url.rstrip("/"), dict(known))
 
@@ -91,7 +92,7 @@ class Upstream:
                 limits=httpx.Limits(max_connections=None),
             )
         except (OSError, ValueError, ImportError) as error:
-            raise TapeError(f"The recording cannot reach {self.url}: {error}") from error
+            raise TapeError(f"The recording cannot reach {mask(self.url)}: {error}") from error
 
     def _trusted(self) -> ssl.SSLContext:
         import httpx  # noqa: PLC0415
@@ -104,13 +105,29 @@ class Upstream:
             context.load_verify_locations(authorities)
         certificate = self.environ.get("CLAUDE_CODE_CLIENT_CERT")
         if certificate:
-            context.load_cert_chain(certificate, self.environ.get("CLAUDE_CODE_CLIENT_KEY"))
+            # Without a passphrase OpenSSL would ask the terminal for it, and wait.
+            context.load_cert_chain(
+                certificate,
+                self.environ.get("CLAUDE_CODE_CLIENT_KEY"),
+                self.environ.get("CLAUDE_CODE_CLIENT_KEY_PASSPHRASE", ""),
+            )
         return context
 
 
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets of no address
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
 def passed_on(
-    headers: Iterable[tuple[str, str]], without: Iterable[str] = ()
-) -> list[tuple[str, str]]:
-    """Return the headers that go on to the next neighbour, but those ``without``."""
+    headers: Iterable[tuple[bytes, bytes]], without: Iterable[str] = ()
+) -> list[tuple[bytes, bytes]]:
+    """Return the headers that go on to the next neighbour, but those ``without``.
+
+    As bytes, because a value may be in any encoding, and is handed on as it is.
+    """
     stay = {*_HOP_BY_HOP, *without}
-    return [(name, value) for name, value in headers if name.lower() not in stay]
+    return [(name, value) for name, value in headers if name.decode("latin-1").lower() not in stay]

@@ -15,6 +15,7 @@ class StatusItem extends Widget {
     this.addClass('jp-claude-status');
     this.node.append(this._dot, this._text);
     this._dot.className = 'jp-claude-dot';
+    this._text.className = 'jp-claude-text';
   }
 
   show_(link: Link): void {

@@ -1,6 +1,6 @@
 import { VERSION, type SessionView } from './wire';
 
-/** What the status bar says of a kernel: a word, and more where the pointer rests. */
+/** What the status bar says of a kernel: a few words, and more where the pointer rests. */
 export function statusText(link: {
   readonly session: SessionView | null;
   readonly version: string | null;
@@ -9,10 +9,11 @@ export function statusText(link: {
   if (view === null) {
     return ['not loaded', 'claude_magic is not loaded in this kernel. Click to load it.'];
   }
-  const name = view.name === 'main' ? '' : ` · ${view.name}`;
+  // Who answers where it is not Claude is said all the time.
+  const words = [view.state, view.name === 'main' ? '' : view.name, view.label];
   const lines = [view.reason || view.sentence, view.label, view.model];
   if (link.version !== VERSION) {
     lines.push(`The kernel has claude-magic ${link.version}, JupyterLab ${VERSION}.`);
   }
-  return [view.state + name, lines.filter(Boolean).join('\n')];
+  return [words.filter(Boolean).join(' · '), lines.filter(Boolean).join('\n')];
 }

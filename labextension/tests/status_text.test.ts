@@ -13,9 +13,9 @@ const session: SessionView = {
   turns: 1
 };
 
-test('it says the state, and more in other lines', () => {
+test('it says the state and who answers instead of Claude, and more in other lines', () => {
   expect(statusText({ session, version: VERSION })).toEqual([
-    'ready',
+    'ready · scripted replies',
     'Waiting for a prompt.\nscripted replies'
   ]);
 });

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -16,18 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from support.installation import REPOSITORY
 from support.sterile import sterile_environment
 
 from claude_magic.tape import MessagesServer, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
     from claude_magic.tape import MessagesRequest
 
-REPOSITORY = Path(__file__).parents[2]
 SCREENSHOTS = REPOSITORY / "output" / "screenshots"
 
 #: How long JupyterLab may take to answer, in seconds. It takes about 3.
@@ -69,32 +70,29 @@ class LabProcess:
 
     Parameters
     ----------
-    home
-        An empty directory for everything that it and its kernels write.
+    command
+        What starts JupyterLab. The options with which a test can use it are added.
+    root
+        The directory that it serves, and in which it is started.
+    environment
+        Its environment variables. Whatever it and its kernels write goes where they say.
     """
 
-    def __init__(self, home: Path) -> None:
-        self.root = home / "notebooks"
-        self.root.mkdir()
-        environment = sterile_environment(home)
-        # The kernels find this checkout, whether or not it is installed.
-        environment["PYTHONPATH"] = str(REPOSITORY)
-        # They find this checkout's extension, too, as it was built last.
-        (home / "share" / "labextensions").mkdir(parents=True)
-        (home / "share" / "labextensions" / "claude-magic").symlink_to(_built_extension())
-        environment["JUPYTER_PATH"] = str(home / "share")
-        _turn_the_news_off(Path(environment["JUPYTER_CONFIG_DIR"]))
+    def __init__(
+        self, command: Sequence[str | Path], root: Path, environment: Mapping[str, str]
+    ) -> None:
+        self.root = root
         self._log: deque[str] = deque(maxlen=200)
         self._address: tuple[str, str] | None = None
         self._answered = threading.Event()
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ServerApp.port=0"]
-        command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={self.root}"]
+        options = ["--no-browser", f"--ServerApp.port={_free_port()}"]
+        options += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={self.root}"]
         # So that tests can run JupyterLab's commands: see Notebook.command.
-        command.append("--LabApp.expose_app_in_browser=True")
+        options.append("--LabApp.expose_app_in_browser=True")
         if hasattr(os, "geteuid") and os.geteuid() == 0:
-            command.append("--allow-root")
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            command,
+            options.append("--allow-root")
+        self._process = subprocess.Popen(  # noqa: S603 - ours
+            [*command, *options],
             cwd=self.root,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -143,6 +141,30 @@ class LabProcess:
         self._process.stderr.close()
 
 
+def _free_port() -> int:
+    """Return a port that nobody listens on. Where it is taken meanwhile, Jupyter takes the next.
+
+    With port 0, jupyter_server 2.17 serves on a free one but says in its log that it is 0.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _environment_of_the_checkout(home: Path) -> dict[str, str]:
+    """Return an environment in which JupyterLab and its kernels find this checkout."""
+    environment = sterile_environment(home)
+    # Whether or not it is installed.
+    environment["PYTHONPATH"] = str(REPOSITORY)
+    # This checkout's extension, too, as it was built last.
+    (home / "share" / "labextensions").mkdir(parents=True)
+    (home / "share" / "labextensions" / "claude-magic").symlink_to(_built_extension())
+    environment["JUPYTER_PATH"] = str(home / "share")
+    _turn_the_news_off(Path(environment["JUPYTER_CONFIG_DIR"]))
+    return environment
+
+
 def _built_extension() -> Path:
     built = REPOSITORY / "labextension" / "dist"
     if not (built / "package.json").exists():
@@ -162,7 +184,10 @@ def _turn_the_news_off(config: Path) -> None:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if find_spec("jupyterlab") is None:
         _missing("JupyterLab")
-    process = LabProcess(tmp_path_factory.mktemp("lab"))
+    home = tmp_path_factory.mktemp("lab")
+    (home / "notebooks").mkdir()
+    command = [sys.executable, "-m", "jupyterlab"]
+    process = LabProcess(command, home / "notebooks", _environment_of_the_checkout(home))
     try:
         yield process.wait()
     finally:

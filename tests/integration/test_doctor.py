@@ -54,6 +54,13 @@ def test_it_tells_what_is_there_and_no_secret(sterile: dict[str, str]) -> None:
         assert secret not in run.stdout + run.stderr
 
 
+def test_an_address_that_is_none_is_told(sterile: dict[str, str]) -> None:
+    run = doctor({**sterile, **SECRETS, "ANTHROPIC_BASE_URL": "https://[gateway"})
+    assert run.returncode == 1
+    assert "→ set it to an http or https URL" in run.stdout
+    assert "Traceback" not in run.stderr
+
+
 def test_without_a_login_it_fails_and_says_what_to_do(sterile: dict[str, str]) -> None:
     run = doctor(sterile)
     assert run.returncode == 1

@@ -164,6 +164,44 @@ def test_by_a_variable_a_tape_grows_where_it_lacks_something(
     assert len(Tape.load(tape).turns) == 2
 
 
+def test_what_code_asks_in_the_kernel_is_on_the_tape_too(
+    scripted: Any,
+    in_folder: Callable[..., Kernel],
+    tmp_path: Path,
+) -> None:
+    tape = tmp_path / "a.yaml"
+    load = "%load_ext claude_magic\nfrom claude_magic import ClaudeCodeChatModel, ClaudeSession"
+    model = "print(ClaudeCodeChatModel().invoke('Thanks.').text)"
+    session = "with ClaudeSession() as session:\n    print(session.ask('Thanks a lot.').text)"
+    kernel = in_folder("one", scripted.environment)
+    run_cells(kernel, load, f"%claude_connect --tape {tape} --record", model, session)
+    assert len(Tape.load(tape).turns) == 2
+
+    replaying = in_folder("two", {"CLAUDE_MAGIC_TAPE": str(tape)})
+    for cell in (load, f"%claude_connect --tape {tape}"):
+        run_cells(replaying, cell)
+        for asking in (model, session):
+            assert replaying.run(asking).stdout.strip() == "You are welcome."
+    assert len(scripted.requests) == 2
+    # What the kernel was started with is there again, for all that follows.
+    told = "import os; print('ANTHROPIC_BASE_URL' in os.environ, os.environ['CLAUDE_MAGIC_TAPE'])"
+    assert replaying.run(told).stdout.split()[0] == "True"
+    run_cells(replaying, "%claude_connect --live")
+    assert replaying.run(told).stdout.split() == ["False", str(tape)]
+
+
+def test_a_recording_after_a_replay_asks_the_api(
+    scripted: Any,
+    in_folder: Callable[..., Kernel],
+    tmp_path: Path,
+) -> None:
+    kernel = in_folder("one", scripted.environment)
+    run_cells(kernel, CELLS[0])
+    for number, switch in enumerate(("a.yaml --record", "a.yaml", "b.yaml --record"), 1):
+        run_cells(kernel, f"%claude_connect --tape {tmp_path}/{switch}", "%claude Thanks.")
+        assert len(scripted.requests) == (number + 1) // 2
+
+
 @pytest.mark.parametrize("cell", ["%load_ext claude_magic", "%claude_connect --tape no.yaml"])
 def test_a_tape_that_is_not_there_fails_the_cell(
     cell: str,
@@ -303,6 +341,27 @@ def test_the_command_records_shows_replays_and_checks(scripted: Any, tmp_path: P
     assert "a folder of a machine or a secret stands here" in checked.stderr
 
 
+def test_a_recording_that_fails_tells_what_was_recorded(scripted: Any, tmp_path: Path) -> None:
+    path = notebook(tmp_path, CELLS[0], CELLS[4], "1 / 0", "%%claude\nThanks again.")
+    recorded = command("record", path, **scripted.environment)
+    assert recorded.returncode == 1
+    assert "ZeroDivisionError" in recorded.stderr
+    assert f"1 answers recorded in {tape_of(path)}" in recorded.stdout
+
+
+def test_a_check_of_several_looks_at_all_of_them(tmp_path: Path) -> None:
+    turn = TapeTurn("Where are you?", (Reply.of("In /home/ada."),))
+    good = TapeTurn("Thanks.", (Reply.of("You are welcome."),))
+    paths = [tmp_path / f"{name}.yaml" for name in "abc"]
+    for path, told in zip(paths, (turn, good, turn), strict=True):
+        path.write_text(tape_text(Tape("T", (Conversation("c", (told,)),))))
+    checked = command("check", *paths, tmp_path / "none.yaml")
+    assert checked.returncode == 1
+    assert checked.stdout == f"{paths[1]}: fine\n"
+    for path in (paths[0], paths[2], tmp_path / "none.yaml"):
+        assert str(path) in checked.stderr
+
+
 # -- pytest ----------------------------------------------------------------------------------------
 
 PLAIN = """
@@ -356,6 +415,30 @@ def test_a_plain_test_has_a_tape_of_its_own(scripted: Any, tmp_path: Path) -> No
     (turn,) = Tape.load(tmp_path / "tapes" / "test_plain" / "test_thanks.yaml").turns.values()
     assert turn.replies[0].steps == (Text("You are welcome."),)
     assert "1 passed" in pytest_run(tmp_path)
+
+
+CLASSES = """
+from claude_magic import ClaudeSession
+
+class TestOne:
+    def test_it(self, claude_tape):
+        with ClaudeSession() as session:
+            assert session.ask("Thanks.").text == "You are welcome."
+
+class TestTwo:
+    def test_it(self, claude_tape):
+        with ClaudeSession() as session:
+            assert session.ask("Thanks a lot.").text == "You are welcome."
+"""
+
+
+def test_tests_of_one_name_in_two_classes_have_two_tapes(scripted: Any, tmp_path: Path) -> None:
+    (tmp_path / "test_plain.py").write_text(CLASSES)
+    told = pytest_run(tmp_path, "--claude-tape=record", **scripted.environment)
+    assert "2 passed" in told, told
+    tapes = (tmp_path / "tapes" / "test_plain").iterdir()
+    assert sorted(tape.name for tape in tapes) == ["TestOne.test_it.yaml", "TestTwo.test_it.yaml"]
+    assert "2 passed" in pytest_run(tmp_path)
 
 
 # -- the shipped tape ------------------------------------------------------------------------------

@@ -6,50 +6,31 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
 import zipfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.installation import (
+    INSTALLING,
+    PIP_TIMEOUT_S,
+    REPOSITORY,
+    clean_checkout,
+    files_of_the_repository,
+    run,
+)
 from support.sterile import sterile_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[2]
 EXTENSION = "share/jupyter/labextensions/claude-magic/"
 
 #: What a page loads of the extension, in bytes.
 PAGE_WEIGHT = 60_000
 
-#: How long pip may take for one step, in seconds. With all dependencies it takes about 60.
-PIP_TIMEOUT_S = 600
-
-#: What pip and npm need to reach their index, taken before the tests' environment is made sterile.
-_NETWORK = re.compile(
-    r"(HOME|LANG|PIP_.*|npm_config_.*|NODE_EXTRA_CA_CERTS|SSL_CERT_\w+|\w+_proxy)", re.IGNORECASE
-)
-INSTALLING = {name: value for name, value in os.environ.items() if _NETWORK.fullmatch(name)}
-
 pytestmark = pytest.mark.timeout(2 * PIP_TIMEOUT_S)
-
-
-def _run(command: Sequence[str | Path], environment: dict[str, str], folder: Path) -> str:
-    ran = subprocess.run(  # noqa: S603 - ours
-        command,
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=PIP_TIMEOUT_S,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout
-    return ran.stdout
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +49,9 @@ def no_node(tmp_path_factory: pytest.TempPathFactory) -> str:
 def built(tmp_path_factory: pytest.TempPathFactory, no_node: str) -> Path:
     """A folder with the sdist of a clean checkout and the wheel made of it, without Node."""
     root = tmp_path_factory.mktemp("build")
-    checkout = root / "checkout"
-    tracked = _run(["git", "ls-files", "-co", "--exclude-standard"], dict(os.environ), REPOSITORY)
-    for name in tracked.splitlines():
-        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(REPOSITORY / name, checkout / name)
+    checkout = clean_checkout(root / "checkout")
     environment = {**INSTALLING, "PATH": no_node}
-    _run([sys.executable, "-m", "build", "--outdir", root / "dist", checkout], environment, root)
+    run([sys.executable, "-m", "build", "--outdir", root / "dist", checkout], environment, root)
     return root / "dist"
 
 
@@ -104,7 +81,7 @@ def test_both_hold_the_built_extension_and_a_page_loads_little_of_it(built: Path
 def _check(bin_: Path, no_node: str, home: Path) -> None:
     """Look whether all faces of an installed package are there."""
     environment = {**sterile_environment(home), "PATH": f"{bin_}{os.pathsep}{no_node}"}
-    listed = _run([bin_ / "jupyter", "labextension", "list"], environment, home)
+    listed = run([bin_ / "jupyter", "labextension", "list"], environment, home)
     plain = re.sub(r"\x1b\[\d+m", "", listed)
     assert re.search(r"claude-magic v[\d.]+ enabled OK \(python, claude-magic\)", plain), listed
     code = (
@@ -117,31 +94,31 @@ def _check(bin_: Path, no_node: str, home: Path) -> None:
         "StatusPanel(SessionRegistry())\n"
         "shell.run_line_magic('unload_ext', 'claude_magic')\n"
     )
-    assert "%%claude" in _run([bin_ / "python", "-c", code], environment, home)
+    assert "%%claude" in run([bin_ / "python", "-c", code], environment, home)
 
 
 def test_wheel_and_sdist_install_into_a_clean_environment_with_nothing_missing(
     built: Path, no_node: str, tmp_path: Path
 ) -> None:
-    _run([sys.executable, "-m", "venv", tmp_path / "venv"], dict(os.environ), tmp_path)
+    run([sys.executable, "-m", "venv", tmp_path / "venv"], os.environ, tmp_path)
     bin_ = tmp_path / "venv" / "bin"
     environment = {**INSTALLING, "PATH": no_node}
     install: list[str | Path] = [bin_ / "python", "-m", "pip", "install", "--quiet"]
     wheel, sdist = next(built.glob("*.whl")), next(built.glob("*.tar.gz"))
 
-    _run([*install, f"{wheel}[demo]"], environment, tmp_path)
+    run([*install, f"{wheel}[demo]"], environment, tmp_path)
     _check(bin_, no_node, tmp_path / "wheel")
 
-    _run([*install[:3], "uninstall", "--quiet", "--yes", "claude-magic"], environment, tmp_path)
+    run([*install[:3], "uninstall", "--quiet", "--yes", "claude-magic"], environment, tmp_path)
     assert not (tmp_path / "venv" / EXTENSION).exists()
-    _run([*install, sdist], environment, tmp_path)
+    run([*install, sdist], environment, tmp_path)
     _check(bin_, no_node, tmp_path / "sdist")
-    _run([bin_ / "python", "-m", "pip", "check"], environment, tmp_path)
+    run([bin_ / "python", "-m", "pip", "check"], environment, tmp_path)
 
 
 def test_no_lock_file_carries_the_address_of_a_registry() -> None:
-    tracked = _run(["git", "ls-files", "-co", "--exclude-standard"], dict(os.environ), REPOSITORY)
-    locks = [name for name in tracked.splitlines() if re.search(r"(-lock\.json|\.lock)$", name)]
+    tracked = files_of_the_repository()
+    locks = [name for name in tracked if re.search(r"(-lock\.json|\.lock)$", name)]
     assert "labextension/package-lock.json" in locks
     for name in locks:
         lock = json.loads((REPOSITORY / name).read_text())

@@ -82,6 +82,8 @@ def test_a_file_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert options.but(name="x").session_store == f"{here}/a%20b.db"
         monkeypatch.chdir(tmp_path)
     assert StoreAddress.of("sqlite:///a%20b.db?project=mine").project == "mine"
+    configuration = Configuration(session_store="sqlite:///a%20b.db")
+    assert configuration.session_store == f"{here}/a%20b.db"
     store = open_store("sqlite:///a%20b.db")
     assert store.notes("claude-magic", "record") == {}
     store.close()

@@ -14,8 +14,15 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 import uvicorn
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from claude_magic.errors import TapeError
+from claude_magic.masking import MASK
 from claude_magic.tape import (
     Conversation,
     Cut,
@@ -36,6 +43,7 @@ from claude_magic.tape.places import Places
 from claude_magic.tape.recorder import TOKEN_HEADER, Recorder
 from claude_magic.tape.recording import Recording, empty_tape
 from claude_magic.tape.scrubbing import Scrubbing
+from claude_magic.tape.transcription import read_stream
 from claude_magic.tape.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -154,6 +162,26 @@ def test_a_block_of_an_unknown_kind_is_played_as_it_was(studio: Studio, api: Api
     assert studio.turns["Search.",].replies[0].steps == (block, Text("Found."))
 
 
+@pytest.mark.parametrize("ending", ["\u2028", "\u0085"])
+def test_a_text_may_hold_what_python_takes_for_the_end_of_a_line(ending: str) -> None:
+    events = [
+        {"type": "message_start", "message": {"usage": {"input_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {
+            "type": "content_block_delta",
+            "index": 0,
+            "delta": {"type": "text_delta", "text": f"One{ending}two"},
+        },
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}},
+        {"type": "message_stop"},
+    ]
+    # The API does not escape what JSON need not.
+    lines = [f"data: {json.dumps(event, ensure_ascii=False)}\r\n\r\n" for event in events]
+    reply = read_stream("".join(lines).encode())
+    assert reply is not None
+    assert reply.steps == (Text(f"One{ending}two"),)
+
+
 def test_the_stream_is_not_held_up(studio: Studio, api: Api) -> None:
     gate = threading.Event()
     api.replies = [Reply.of("Hello ", Hold(gate), "Ada.")]
@@ -182,6 +210,30 @@ def test_the_messages_api_is_forwarded_and_nothing_else(studio: Studio, api: Api
     with studio.opened("Hello?", path="/v1/messages/count_tokens") as response:
         assert json.load(response)["input_tokens"] > 0
     assert not studio.file.exists()
+
+
+def test_no_path_and_no_host_leads_elsewhere(studio: Studio, api: Api) -> None:
+    known = {TOKEN_HEADER: studio.recorder.token, "X-Api-Key": KEY}
+    for path in ("/v1/messages/", "/v1/messages/../files", "http://else.example/v1/messages"):
+        for headers in ({}, known):
+            with studio.opened("Hello?", path=path, headers=headers) as response:
+                assert response.status == 404
+                assert response.headers["location"] is None
+    with studio.opened("Hello?", headers={**known, "Host": "else.example/v1/files?"}) as response:
+        response.read()
+    (request,) = api.server.requests
+    assert request.prompt == "Hello?"
+
+
+def test_headers_are_handed_on_as_they_are(studio: Studio, api: Api) -> None:
+    own = "Jürg"
+    api.replies = [Failure(500, "api_error", "No.", headers={"x-told": own})]
+    known = {TOKEN_HEADER: studio.recorder.token, "X-Api-Key": KEY, "X-Own": own}
+    with studio.opened("Hello?", headers=known) as response:
+        assert response.status == 500
+        assert response.headers["x-told"] == own
+    (request,) = api.server.requests
+    assert request.headers["x-own"] == own
 
 
 def test_the_credential_goes_to_the_api_and_the_token_does_not(studio: Studio, api: Api) -> None:
@@ -218,6 +270,21 @@ def test_no_credential_and_no_folder_is_written(studio: Studio, api: Api, tmp_pa
         assert trace not in written
     assert "«folder»/a.csv" in written
     assert "Done." in written
+
+
+def test_the_token_of_the_recording_is_not_written_either(studio: Studio, api: Api) -> None:
+    token = studio.recorder.token
+    api.replies = [Reply.of(ToolUse("Bash", {"command": "env"}))]
+    call = {"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": "env"}}
+    shown = f"ANTHROPIC_CUSTOM_HEADERS={TOKEN_HEADER}: {token}"
+    result = {"type": "tool_result", "tool_use_id": "t", "content": shown}
+    studio.say("Print the environment.")
+    studio.say("Print the environment.", [call], [result])
+    assert token not in studio.file.read_text()
+    (turn,) = studio.turns.values()
+    (use,) = turn.replies[0].calls
+    assert use.outcome is not None
+    assert use.outcome.text.endswith(f"{TOKEN_HEADER}: {MASK}")
 
 
 def test_what_tools_gave_back_is_taken_down(studio: Studio, api: Api) -> None:
@@ -355,6 +422,11 @@ def test_the_variables_lead_to_the_recorder_beside_what_is_there(studio: Studio)
     [
         ({"CLAUDE_CODE_USE_BEDROCK": "1"}, "CLAUDE_CODE_USE_BEDROCK is set"),
         ({"ANTHROPIC_BASE_URL": "ftp://x"}, "'ftp://x' is no http or https URL"),
+        ({"ANTHROPIC_BASE_URL": "http://[::1"}, r"'http://\[::1' is no http or https URL"),
+        (
+            {"ANTHROPIC_BASE_URL": "ftp://ada:lovelace@x"},
+            f"'ftp://ada:{MASK}@x' is no http or https URL",
+        ),
     ],
 )
 def test_where_nothing_can_be_recorded_it_is_said(environ: dict[str, str], told: str) -> None:
@@ -375,6 +447,28 @@ def test_a_certificate_that_is_not_there_is_told_at_the_start(
     with pytest.raises(TapeError, match="The recording cannot reach https"):
         recorder.start()
     recorder.stop()
+
+
+def test_a_gateways_password_is_not_told(tmp_path: Path) -> None:
+    environ = {
+        "ANTHROPIC_BASE_URL": "https://ada:lovelace@x",
+        "NODE_EXTRA_CA_CERTS": str(tmp_path / "none.pem"),
+    }
+    with pytest.raises(TapeError, match=f"cannot reach https://ada:{MASK}@x"):
+        Upstream.of(environ).client()
+
+
+def test_a_key_with_a_passphrase_is_opened_with_it_and_nobody_is_asked(tmp_path: Path) -> None:
+    certificate = trustme.CA().issue_cert("localhost")
+    whole, key = tmp_path / "client.pem", tmp_path / "client.key"
+    certificate.cert_chain_pems[0].write_to_path(str(whole))
+    private = load_pem_private_key(certificate.private_key_pem.bytes(), None)
+    locked = BestAvailableEncryption(b"open sesame")
+    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
+    environ = {"CLAUDE_CODE_CLIENT_CERT": str(whole), "CLAUDE_CODE_CLIENT_KEY": str(key)}
+    with pytest.raises(TapeError, match="The recording cannot reach https"):
+        Upstream.of(environ).client()
+    Upstream.of({**environ, "CLAUDE_CODE_CLIENT_KEY_PASSPHRASE": "open sesame"}).client()
 
 
 def test_the_default_is_the_api_itself() -> None:

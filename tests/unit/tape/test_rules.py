@@ -23,6 +23,15 @@ if TYPE_CHECKING:
         ("made at 2026-11-24 16:38:29", "made at 2027-01-01T00:00:00.123Z"),
         ("Tue Nov 24 16:38:29 UTC 2026", "Wed Jan  1 01:02:03 CET 2027"),
         ("at 16:38:29", "at 9:00:01"),
+        ("4096 Nov 28 03:41 a.csv", "4096 Jan  2 23:05 a.csv"),
+        (
+            "Output too large (107.7KB). Full output saved to: «temp»/my own/bzqk06x2k.txt\n\n1",
+            "Output too large (107.7KB). Full output saved to: /x/be5qlq7at.txt\n\n1",
+        ),
+        (
+            "it exceeded the 64MB persist limit; only the first 64MB were saved to: /x/bzqk06x2k",
+            "it exceeded the 64MB persist limit; only the first 64MB were saved to: /x/be5qlq7at",
+        ),
         ("[3] ok, 0.1 s", "[3] ok, 12.5 s"),
         ("1.2 µs ± 3 ns per loop", "41 µs ± 12.5 ns per loop"),
         ("<Figure at 0x7fe5558a35d0>", "<Figure at 0x7fe555841000>"),
@@ -48,6 +57,8 @@ def test_what_differs_from_run_to_run_is_not_compared(one: str, other: str) -> N
         ("/etc/hosts", "/etc/passwd"),
         ("see https://host/a/b", "see https://host/c/b"),
         ("12 cells", "13 cells"),
+        ("Nov 28  2025 a.csv", "Nov 29  2025 a.csv"),
+        ("figure saved to: a.png", "figure saved to: b.png"),
         ("d41d8cd98f00b204e9800998ecf8427e", "00000cd98f00b204e9800998ecf8427e"),
     ],
 )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claude_magic.errors import TapeError
+from claude_magic.errors import TapeError, TapeMissError
 from claude_magic.tape import Conversation, Failure, Reply, Tape, TapeTurn, Text, ToolUse
 
 if TYPE_CHECKING:
@@ -154,3 +154,8 @@ def test_conversations_may_share_a_beginning_but_not_differ_in_it() -> None:
     Tape("T", (one, conversation("two", ("Hi.", "Hello."), ("B?", "b"))))
     with pytest.raises(TapeError, match=r"“Hi\.” has another answer here, in “two”"):
         Tape("T", (one, conversation("two", ("Hi.", "Good day."))))
+
+
+def test_the_command_that_records_it_can_be_copied() -> None:
+    told = "The tape “T” has no reply.\nRecord it: claude-magic tape record a.ipynb"
+    assert str(TapeMissError(told, 418)) == told

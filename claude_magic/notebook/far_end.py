@@ -1,0 +1,58 @@
+"""What answers in Claude's place in a kernel, or records what Claude answers."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from claude_magic.tape import Deck, Demo
+
+
+class FarEnd:
+    """Where all of a kernel talks to: the demo, a tape, or, with none of them, Claude.
+
+    The kernel's own variables lead there, so that the models and sessions that code makes go
+    there, too: a notebook on a tape must not ask the API behind its reader's back. Main thread
+    only.
+
+    Attributes
+    ----------
+    running
+        The demo or the tape; None for Claude.
+    """
+
+    def __init__(self) -> None:
+        self.running: Demo | Deck | None = None
+        self._before: dict[str, str | None] = {}
+
+    @property
+    def outside(self) -> dict[str, str]:
+        """The kernel's variables as they are without it: where a recording finds the API."""
+        told = {**os.environ, **self._before}
+        return {name: value for name, value in told.items() if value is not None}
+
+    def replace(self, wanted: Demo | Deck | None, variables: Mapping[str, str]) -> None:
+        """Have something else answer, or Claude; what answered before is stopped.
+
+        Parameters
+        ----------
+        wanted
+            What answers from now on, and runs.
+        variables
+            Lead to it.
+        """
+        if wanted is self.running:
+            return
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if self.running is not None:
+            self.running.stop()
+        self.running = wanted
+        self._before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
