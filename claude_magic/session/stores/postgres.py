@@ -80,15 +80,10 @@ class PostgresStore(Store):
         with self._transaction() as database:
             if not key.subpath:
                 # The row is locked until the end: another writer waits, and loses nothing.
-                database.execute(
+                found = database.execute(
                     "INSERT INTO claude_magic_sessions VALUES (%s, %s, clock_timestamp(), NULL)"
                     " ON CONFLICT (project, session_id)"
-                    " DO UPDATE SET changed_at = clock_timestamp()",
-                    key[:2],
-                )
-                found = database.execute(
-                    "SELECT summary FROM claude_magic_sessions"
-                    " WHERE project = %s AND session_id = %s",
+                    " DO UPDATE SET changed_at = clock_timestamp() RETURNING summary",
                     key[:2],
                 ).fetchone()
                 database.execute(
@@ -104,7 +99,7 @@ class PostgresStore(Store):
 
     def load(self, key: Key) -> list[dict[str, Any]] | None:
         """Return the entries of a transcript."""
-        with self._transaction() as database:
+        with self._connection() as database:
             rows = database.execute(
                 "SELECT entry FROM claude_magic_entries"
                 " WHERE project = %s AND session_id = %s AND subpath = %s ORDER BY position",
@@ -118,7 +113,7 @@ class PostgresStore(Store):
 
     def summaries(self, project: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return all conversations in short."""
-        with self._transaction() as database:
+        with self._connection() as database:
             rows = database.execute(
                 "SELECT session_id, (extract(epoch FROM changed_at) * 1000)::bigint, summary"
                 " FROM claude_magic_sessions WHERE project = %s",
@@ -128,7 +123,7 @@ class PostgresStore(Store):
 
     def subpaths(self, project: str, session_id: str) -> list[str]:
         """Return the transcripts of subagents."""
-        with self._transaction() as database:
+        with self._connection() as database:
             rows = database.execute(
                 "SELECT DISTINCT subpath FROM claude_magic_entries"
                 " WHERE project = %s AND session_id = %s AND subpath != '' ORDER BY subpath",
@@ -161,7 +156,7 @@ class PostgresStore(Store):
 
     def note(self, project: str, session_id: str, kind: Kind) -> str | None:
         """Return a small value."""
-        with self._transaction() as database:
+        with self._connection() as database:
             found = database.execute(
                 "SELECT note FROM claude_magic_notes"
                 " WHERE project = %s AND session_id = %s AND kind = %s",
@@ -171,7 +166,7 @@ class PostgresStore(Store):
 
     def notes(self, project: str, kind: Kind) -> dict[str, str]:
         """Return the small values of all conversations."""
-        with self._transaction() as database:
+        with self._connection() as database:
             rows = database.execute(
                 "SELECT session_id, note FROM claude_magic_notes WHERE project = %s AND kind = %s",
                 (project, kind),
@@ -180,7 +175,7 @@ class PostgresStore(Store):
 
     def put_note(self, project: str, session_id: str, kind: Kind, text: str) -> None:
         """Put a small value in the place of the one that is there."""
-        with self._transaction() as database:
+        with self._connection() as database:
             database.execute(
                 "INSERT INTO claude_magic_notes VALUES (%s, %s, %s, %s)"
                 " ON CONFLICT (project, session_id, kind) DO UPDATE SET note = EXCLUDED.note",
@@ -197,7 +192,7 @@ class PostgresStore(Store):
     ) -> bool:
         """Put a small value in the place of another."""
         which = (project, session_id, kind)
-        with self._transaction() as database:
+        with self._connection() as database:
             if before is None:
                 if after is None:
                     return self.note(*which) is None
@@ -228,10 +223,14 @@ class PostgresStore(Store):
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        with self._connection() as database, database.transaction():
+            yield database
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Give the connection, on which every statement is a transaction."""
         try:
-            database = self._connected()
-            with database.transaction():
-                yield database
+            yield self._connected()
         except psycopg.Error as error:
             self.close()
             told = " ".join(str(error).split()) or type(error).__name__
