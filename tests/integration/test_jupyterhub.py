@@ -150,7 +150,9 @@ def place(
 
     keys = {user: f"key-of-{user}-{secrets.token_hex(8)}" for user in WORDS}
     folder, staging = tmp_path_factory.mktemp("hub"), tmp_path_factory.mktemp("mounts")
-    (folder / "gateway-keys.json").write_text(json.dumps(keys))
+    kept = folder / "gateway-keys.json"
+    kept.touch(mode=0o600)
+    kept.write_text(json.dumps(keys))
     environment = {
         **sterile_environment(tmp_path_factory.mktemp("home")),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
