@@ -47,8 +47,6 @@ class AccountSpawner(LocalProcessSpawner):  # type: ignore[misc]  # untyped
 
 c.JupyterHub.spawner_class = AccountSpawner
 c.Spawner.environment["ANTHROPIC_BASE_URL"] = given["gateway"]
-if os.getuid() == 0 and 0 in given["uids"].values():
-    c.Spawner.args += ["--allow-root"]
 
 # Both servers start at the same time: who asks for one does not wait for it.
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
