@@ -1,0 +1,63 @@
+"""The table of a run, and its places in the documentation."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .chart import draw
+from .machine import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .figures import Figure, Report
+
+_ROOT = Path(__file__).parents[1]
+
+_HEAD = ("figure", "ours", "measured against", "ratio", "plain HTTP", "goal", "met")
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Return figures as a Markdown table."""
+    rows = [_HEAD, ("---",) * len(_HEAD), *(figure.cells() for figure in figures)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def write(report: Report, *, reduced: bool) -> None:
+    """Put a run's table, and its chart, where the documentation shows them.
+
+    Parameters
+    ----------
+    report
+        What was measured.
+    reduced
+        Whether it was measured less often than in full, which is then said.
+    """
+    counts = " A short run, with few repetitions." if reduced else ""
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    told = f"Measured on {day}, {machine()}.{counts}\n\n{table(report.figures)}"
+    _replace(_ROOT / "docs" / "benchmarks.md", told)
+    draw(report, _ROOT / "docs" / "images" / "benchmarks.svg")
+    short = [(figure.name, *_short(figure)) for figure in report.figures if figure.beside]
+    rows = [("beside the bare SDK, in one run", "ratio", "goal"), ("---",) * 3, *short]
+    _replace(_ROOT / "README.md", "".join(f"| {' | '.join(row)} |\n" for row in rows))
+
+
+def _short(figure: Figure) -> tuple[str, str]:
+    return f"{figure.ratio:.2f}", figure.goal.told(figure.unit)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a text between the marks of a page."""
+    begin, end = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+    page = path.read_text(encoding="utf-8")
+    block = re.compile(f"{begin}.*?{end}", re.DOTALL)
+    if not block.search(page):
+        raise ValueError(f"{path.name} has no place for the table: put {begin} {end} into it")
+    path.write_text(
+        block.sub(lambda _: f"{begin}\n\n{text}\n{end}", page, count=1),
+        encoding="utf-8",
+    )
