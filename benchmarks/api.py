@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import httpx
@@ -48,7 +49,7 @@ def reply(request: MessagesRequest) -> Reply:
     section_count = characters // len(_SECTION) + 1
     text = "".join(_SECTION.format(number) for number in range(section_count))[:characters]
     ends = [characters * number // pieces for number in range(pieces + 1)]
-    chunks = tuple(text[start:end] for start, end in zip(ends, ends[1:], strict=False))
+    chunks = tuple(text[start:end] for start, end in pairwise(ends))
     pace = float(ordered[3]) if ordered[3] else None
     return Reply((Text(text, chunks),), words_per_second=pace)
 

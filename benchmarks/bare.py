@@ -113,8 +113,12 @@ def resumed(session_id: str, prompt: str, **changes: Any) -> Took:
 
     async def once() -> Took:
         began = time.perf_counter()
-        async with ClaudeSDKClient(options(resume=session_id, **changes)) as client:
+        client = ClaudeSDKClient(options(resume=session_id, **changes))
+        await client.connect()
+        try:
             return await _turn(client, prompt, began)
+        finally:
+            await client.disconnect()
 
     return asyncio.run(once())
 

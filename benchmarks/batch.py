@@ -53,7 +53,7 @@ def _batch() -> float:
     answers = model.batch(["Hello"] * CALLS, config={"max_concurrency": AT_ONCE})
     took_s = time.perf_counter() - began
     assert [answer.text for answer in answers] == ["Hi."] * CALLS
-    model.close()
+    model._spare.close()  # noqa: SLF001 - whose process would be counted
     return took_s
 
 

@@ -8,7 +8,7 @@ import matplotlib as mpl
 
 mpl.use("svg")
 
-from matplotlib import pyplot as plt  # noqa: E402 - after the choice of the backend
+from matplotlib import pyplot as plt
 
 if TYPE_CHECKING:
     from pathlib import Path

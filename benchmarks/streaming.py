@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from support.kernel import Kernel
 
     from .bench import Bench
-    from .figures import Report
+    from .figures import Report, Unit
 
 #: An answer comes in pieces of so many characters, so many in a second.
 PIECE = 50
@@ -85,6 +85,10 @@ def _paced(bench: Bench) -> list[Figure]:
         }
         for name in ("cpu_s", "main_s", "iopub_bytes")
     )
+    measures: tuple[tuple[str, dict[int, Sample], Unit], ...] = (
+        ("CPU", cpu, "s"),
+        ("bytes on iopub", sent, "B"),
+    )
     return [
         Figure("50 kB streamed in 10 s: bytes on iopub", sent[50], "B", Goal(plus=0.4e6)),
         Figure(
@@ -105,7 +109,7 @@ def _paced(bench: Bench) -> list[Figure]:
                 _per_kilobyte(taken[shorter], shorter),
                 f"of {shorter} kB",
             )
-            for what, taken, unit in (("CPU", cpu, "s"), ("bytes on iopub", sent, "B"))
+            for what, taken, unit in measures
             for shorter, longer in ((10, 50), (50, 250))
         ),
     ]
