@@ -46,12 +46,22 @@ def reply(request: MessagesRequest) -> Reply:
     if ordered is None:
         return Reply.of("Hi.")
     characters, pieces = int(ordered[1]), int(ordered[2])
-    section_count = characters // len(_SECTION) + 1
-    text = "".join(_SECTION.format(number) for number in range(section_count))[:characters]
+    text = _text(characters)
     ends = [characters * number // pieces for number in range(pieces + 1)]
     chunks = tuple(text[start:end] for start, end in pairwise(ends))
     pace = float(ordered[3]) if ordered[3] else None
     return Reply((Text(text, chunks),), words_per_second=pace)
+
+
+def _text(characters: int) -> str:
+    """Return Markdown of this length."""
+    text, number = "", 0
+    while len(text + (section := _SECTION.format(number))) < characters:
+        text, number = text + section, number + 1
+    # So many are left, from 1: words, and a full stop.
+    return text + ("and so on " * characters)[: characters - len(text) - 1].strip().ljust(
+        characters - len(text), "."
+    )
 
 
 class Api:

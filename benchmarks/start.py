@@ -39,12 +39,14 @@ def measure(bench: Bench, report: Report) -> None:
 def _load(bench: Bench) -> list[Figure]:
     load, first, bare, floor = [], [], [], []
     for _ in range(bench.times(KERNELS)):
-        with closing(bench.kernel()) as kernel, BareClient(tools=list(TOOLS)) as client:
+        with closing(bench.kernel()) as kernel:
             load.append(float(run(kernel, _LOAD).stdout))
             time.sleep(PAUSE_S)
             first.append(ask(kernel, "%%claude\nHello").first_s)
+        with BareClient(tools=list(TOOLS)) as client:
+            time.sleep(PAUSE_S)
             bare.append(client.ask("Hello").first_s)
-            floor.append(bench.api.ask("Hello")[0])
+        floor.append(bench.api.ask("Hello")[0])
     return [
         Figure("`%load_ext claude_magic`, imports included", Sample.of(load), "s", Goal(plus=0.06)),
         Figure(

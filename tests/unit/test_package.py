@@ -39,8 +39,8 @@ def test_a_session_and_the_magics_load_nothing_heavy_either() -> None:
 
 def test_importing_it_loads_nothing_that_the_interpreter_has_not() -> None:
     code = (
-        "import sys, importlib, warnings, __future__; before = set(sys.modules); import claude_magic;"
-        "print(*set(sys.modules) - before)"
+        "import sys, importlib, warnings, __future__; before = set(sys.modules);"
+        "import claude_magic; print(*set(sys.modules) - before)"
     )
     # Without site, whose .pth files may load anything; its folder is the package's.
     run = subprocess.run(  # noqa: S603 - ours
