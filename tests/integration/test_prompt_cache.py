@@ -6,12 +6,12 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from claude_agent_sdk import ClaudeAgentOptions, query
 
 from claude_magic.tape import Reply, ToolUse
 
 if TYPE_CHECKING:
+    import pytest
     from support.kernel import Kernel
 
     from claude_magic.tape import MessagesRequest
