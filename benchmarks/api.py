@@ -46,14 +46,14 @@ def reply(request: MessagesRequest) -> Reply:
     if ordered is None:
         return Reply.of("Hi.")
     characters, pieces = int(ordered[1]), int(ordered[2])
-    text = _text(characters)
+    text = text_of(characters)
     ends = [characters * number // pieces for number in range(pieces + 1)]
     chunks = tuple(text[start:end] for start, end in pairwise(ends))
     pace = float(ordered[3]) if ordered[3] else None
     return Reply((Text(text, chunks),), words_per_second=pace)
 
 
-def _text(characters: int) -> str:
+def text_of(characters: int) -> str:
     """Return Markdown of this length."""
     text, number = "", 0
     while len(text + (section := _SECTION.format(number))) < characters:
