@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parents[1]
 
+_CHART = """\
+![Two charts: the time per turn of one conversation for a process per cell, for %%claude, for the bare client and
+for plain HTTP; and the memory of sessions](images/benchmarks.svg)
+"""
+
 _HEAD = ("figure", "ours", "measured against", "ratio", "plain HTTP", "goal", "met")
 
 
@@ -38,7 +43,8 @@ def write(report: Report, *, reduced: bool) -> None:
     """
     counts = " A short run, with few repetitions." if reduced else ""
     day = time.strftime("%Y-%m-%d", time.gmtime())
-    told = f"Measured on {day}, {machine()}.{counts}\n\n{table(report.figures)}"
+    told = f"Measured on {day}, {machine()}.{counts}\n\n"
+    told += f"{table(report.figures)}\n{_CHART}"
     _replace(_ROOT / "docs" / "benchmarks.md", told)
     draw(report, _ROOT / "docs" / "images" / "benchmarks.svg")
     short = [(figure.name, *_short(figure)) for figure in report.figures if figure.beside]
