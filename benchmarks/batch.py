@@ -42,6 +42,7 @@ def measure(bench: Bench, report: Report) -> None:
             Sample.of(bare),
             f"{CALLS} × `query()` in a row",
             Sample.of(floor),
+            headline=True,
         ),
         Figure("its processes at most", Sample.of([_most_processes()]), "", Goal(plus=5)),
     ]

@@ -99,6 +99,8 @@ class Figure:
         What `beside` is.
     floor
         The same by plain HTTP to the same server, in the same loop; None where that means nothing.
+    headline
+        Whether the README shows it too.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Figure:
     beside: Sample | None = None
     against: str = ""
     floor: Sample | None = None
+    headline: bool = False
 
     @property
     def ratio(self) -> float | None:
@@ -132,8 +135,19 @@ class Figure:
             f"{self.ratio:.2f}" if self.ratio is not None else "",
             self.floor.told(self.unit) if self.floor else "",
             self.goal.told(self.unit),
-            "yes" if self.holds else "**no**",
+            self._verdict,
         )
+
+    def brief(self) -> tuple[str, ...]:
+        """Return the cells of the README's line: name, ratio or value, goal, verdict."""
+        measured = shown(self.ours.median, self.unit)
+        if self.ratio is not None:
+            measured = f"{self.ratio:.2f} × {self.against}"
+        return self.name, measured, self.goal.told(self.unit), self._verdict
+
+    @property
+    def _verdict(self) -> str:
+        return "yes" if self.holds else "**no**"
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def measure(bench: Bench, report: Report) -> None:
             Sample.of(took_s for took_s, _ in bare),
             f"{sessions} bare clients",
             floor,
+            headline=True,
         ),
         Figure(
             "their memory, all processes",

@@ -47,6 +47,7 @@ def measure(bench: Bench, report: Report) -> None:
             Sample.of(bare),
             "`ClaudeSDKClient(resume=…)`",
             Sample.of(floor),
+            headline=True,
         ),
         Figure(
             "a parked session's memory",

@@ -43,6 +43,7 @@ def measure(bench: Bench, report: Report) -> None:
             Goal(0.35),
             Sample.of([default - len(PROMPT)]),
             "Claude Code's own",
+            headline=True,
         ),
         Figure(
             "what the next turn adds to it, besides what was said",

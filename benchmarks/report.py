@@ -11,15 +11,15 @@ from .chart import draw
 from .machine import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .figures import Figure, Report
 
 _ROOT = Path(__file__).parents[1]
 
 _CHART = """\
-![Two charts: the time per turn of one conversation for a process per cell, for %%claude, for the bare client and
-for plain HTTP; and the memory of sessions](images/benchmarks.svg)
+![Two charts: the time per turn of one conversation for a process per cell, for %%claude, for the
+bare client and for plain HTTP; and the memory of sessions](images/benchmarks.svg)
 """
 
 _HEAD = ("figure", "ours", "measured against", "ratio", "plain HTTP", "goal", "met")
@@ -27,8 +27,7 @@ _HEAD = ("figure", "ours", "measured against", "ratio", "plain HTTP", "goal", "m
 
 def table(figures: Sequence[Figure]) -> str:
     """Return figures as a Markdown table."""
-    rows = [_HEAD, ("---",) * len(_HEAD), *(figure.cells() for figure in figures)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return _rows(_HEAD, (figure.cells() for figure in figures))
 
 
 def write(report: Report, *, reduced: bool) -> None:
@@ -47,13 +46,12 @@ def write(report: Report, *, reduced: bool) -> None:
     told += f"{table(report.figures)}\n{_CHART}"
     _replace(_ROOT / "docs" / "benchmarks.md", told)
     draw(report, _ROOT / "docs" / "images" / "benchmarks.svg")
-    short = [(figure.name, *_short(figure)) for figure in report.figures if figure.beside]
-    rows = [("beside the bare SDK, in one run", "ratio", "goal"), ("---",) * 3, *short]
-    _replace(_ROOT / "README.md", "".join(f"| {' | '.join(row)} |\n" for row in rows))
+    short = [figure.brief() for figure in report.figures if figure.headline]
+    _replace(_ROOT / "README.md", _rows(("figure", "measured", "goal", "met"), short))
 
 
-def _short(figure: Figure) -> tuple[str, str]:
-    return f"{figure.ratio:.2f}", figure.goal.told(figure.unit)
+def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
 
 
 def _replace(path: Path, text: str) -> None:

@@ -41,5 +41,6 @@ def measure(bench: Bench, report: Report) -> None:
             Sample.of(bare),
             "`query()`",
             Sample.of(floor),
+            headline=True,
         ),
     )

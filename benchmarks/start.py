@@ -48,7 +48,13 @@ def _load(bench: Bench) -> list[Figure]:
             bare.append(client.ask("Hello").first_s)
         floor.append(bench.api.ask("Hello")[0])
     return [
-        Figure("`%load_ext claude_magic`, imports included", Sample.of(load), "s", Goal(plus=0.06)),
+        Figure(
+            "`%load_ext claude_magic`, imports included",
+            Sample.of(load),
+            "s",
+            Goal(plus=0.06),
+            headline=True,
+        ),
         Figure(
             f"first cell {PAUSE_S:g} s after it, first text",
             Sample.of(first),

@@ -148,6 +148,7 @@ def _rushed(bench: Bench) -> list[Figure]:
             bare,
             "bare client",
             floor,
+            headline=kind == "cell",
         )
         for kind, name in (("session", "`ClaudeSession`"), ("cell", "`%%claude`"))
     ]

@@ -77,6 +77,7 @@ def measure(bench: Bench, report: Report) -> None:
             Sample.of(took.first_s for took in bare[1:]),
             "bare `ClaudeSDKClient`, first delta",
             Sample.of(first_s for first_s, _ in floor[1:]),
+            headline=True,
         ),
         Figure(
             "`%%claude`, warm: whole turn, one short answer",
@@ -88,13 +89,14 @@ def measure(bench: Bench, report: Report) -> None:
             floor_whole,
         ),
         Figure(
-            "the same beside a process for each cell",
+            "the whole turn beside a process for each cell",
             whole,
             "s",
             Goal(0.2),
             Sample.of(shown.whole_s for shown in per_cell[1:]),
             "`query(resume=…)` in each cell",
             floor_whole,
+            headline=True,
         ),
     ]
     numbers = tuple(float(number) for number in range(1, len(ours) + 1))

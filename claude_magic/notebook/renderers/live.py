@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 INTERVAL_S = 0.1
 
 #: … and less often where that is longer than this, in characters.
-SWIFT = 6_000
+SWIFT = 4_500
 
 _WAITING = "Waiting for Claude …"
 
