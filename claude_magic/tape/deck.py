@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_magic.errors import TapeError
+from claude_magic.variables import TAPE_VARIABLE
 
 from .demo import Demo
 from .places import Places
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from .request import MessagesRequest
     from .tape import TapeTurn
-
-#: Names a tape, and maybe how it is used, for all kernels that inherit it: ``MODE:FILE``.
-TAPE_VARIABLE = "CLAUDE_MAGIC_TAPE"
 
 #: Where tapes lie, beside the notebook.
 FOLDER = "tapes"
