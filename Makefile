@@ -39,10 +39,8 @@ test: $(VENV)/.test lint  ## install what the tests need and run all of them
 faults: $(VENV)/.test  ## break everything as often as the promises say; takes a quarter of an hour
 	CLAUDE_MAGIC_FAULTS=full $(BIN)/python -m pytest tests/integration/faults --timeout 1800 $(PYTEST)
 
-bench: $(VENV)/.test  ## measure the chat model beside the bare SDK, and what tapes and stores add
-	$(BIN)/python benchmarks/chat_model.py
-	$(BIN)/python benchmarks/tapes.py
-	$(BIN)/python benchmarks/stores.py
+bench: $(VENV)/.test  ## measure everything beside the bare SDK, and write docs/benchmarks.md anew; a quarter of an hour
+	$(BIN)/python -m benchmarks --write
 
 # The browser and the notebooks look the same on every Python; the rest may not.
 PORTABLE := tests/unit tests/integration

@@ -1,16 +1,12 @@
-"""What a replay costs: a turn on a tape beside one on a bare server, and a notebook of 30 cells.
-
-Run it with nothing else on the machine: ``python benchmarks/tapes.py``.
-"""
+"""What a replay costs: a turn on a tape beside one on a bare server, and a whole notebook."""
 
 from __future__ import annotations
 
 import os
-import statistics
-import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import nbformat
 
@@ -28,15 +24,36 @@ from claude_magic.tape import (
 )
 from claude_magic.tape.tape_text import tape_text
 
+from .figures import Figure, Goal, Sample
+
+if TYPE_CHECKING:
+    from .bench import Bench
+    from .figures import Report
+
 TURNS = 60
 CELLS = 30
-
-#: What is promised: so much more per turn at most, and a notebook within so long, in seconds.
-ADDED_S = 0.010
-NOTEBOOK_S = 15.0
+NOTEBOOKS = 3
 
 
-def tape(turns: int) -> Tape:
+def measure(bench: Bench, report: Report) -> None:
+    """Measure turns on a tape in turns with those on a server that knows one answer."""
+    with TemporaryDirectory() as folder:
+        report.figures.append(_turns(Path(folder), bench.times(TURNS)))
+    took_s = []
+    for _ in range(bench.times(NOTEBOOKS)):
+        with TemporaryDirectory() as folder:
+            took_s.append(_notebook(Path(folder)))
+    report.figures.append(
+        Figure(
+            f"notebook of {CELLS} cells on its tape, with its kernel",
+            Sample.of(took_s),
+            "s",
+            Goal(plus=15),
+        ),
+    )
+
+
+def _tape(turns: int) -> Tape:
     """Return a tape of one long conversation."""
     said = tuple(
         TapeTurn(f"Question {number}?\n\n{'word ' * 50}", (Reply.of(f"Answer {number}."),))
@@ -45,34 +62,39 @@ def tape(turns: int) -> Tape:
     return Tape("Long", (Conversation("long", said),))
 
 
-def per_turn(folder: Path) -> tuple[float, float]:
-    """Return the median of a turn on a bare server and on a tape, in seconds; taken in turns."""
+def _turns(folder: Path, count: int) -> Figure:
     path = folder / "long.yaml"
-    path.write_text(tape_text(tape(TURNS)), encoding="utf-8")
-    config = {"CLAUDE_CONFIG_DIR": str(folder / "config"), "NO_PROXY": "127.0.0.1"}
+    # The first turn of a session connects.
+    long = _tape(count + 1)
+    path.write_text(tape_text(long), encoding="utf-8")
     with (
         MessagesServer(lambda _: Reply.of("Answer.")) as server,
         Deck(path, Mode.REPLAY) as deck,
     ):
-        own = {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": server.token, **config}
+        own = {"ANTHROPIC_BASE_URL": server.url, "ANTHROPIC_API_KEY": server.token}
         with (
             ClaudeSession(SessionOptions(environment=own)) as bare,
             ClaudeSession(SessionOptions(environment=deck.environment)) as taped,
         ):
             took: dict[ClaudeSession, list[float]] = {bare: [], taped: []}
-            for turn in tape(TURNS).conversations[0].turns:
+            for turn in long.conversations[0].turns:
                 for session in (bare, taped):
                     began = time.perf_counter()
                     session.ask(turn.you)
                     took[session].append(time.perf_counter() - began)
-            # The first turn of a session connects.
-            return statistics.median(took[bare][1:]), statistics.median(took[taped][1:])
+    return Figure(
+        "a turn on a tape",
+        Sample.of(took[taped][1:]),
+        "s",
+        Goal(1, 0.010),
+        Sample.of(took[bare][1:]),
+        "on a server that knows one answer",
+    )
 
 
-def notebook(folder: Path) -> float:
-    """Return how long a notebook of many cells takes on its tape, in seconds, with its kernel."""
+def _notebook(folder: Path) -> float:
     path = folder / "long.ipynb"
-    long = tape(CELLS)
+    long = _tape(CELLS)
     sources = [f"%%claude\n{turn.you}" for turn in long.conversations[0].turns]
     cells = [nbformat.v4.new_code_cell(cell) for cell in ("%load_ext claude_magic", *sources)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
@@ -81,21 +103,3 @@ def notebook(folder: Path) -> float:
     began = time.perf_counter()
     check(path, os.environ)
     return time.perf_counter() - began
-
-
-def main() -> int:
-    """Print what a replay costs, and whether that is what is promised."""
-    with TemporaryDirectory() as folder:
-        bare_s, taped_s = per_turn(Path(folder))
-        notebook_s = notebook(Path(folder))
-    added_s = taped_s - bare_s
-    sys.stdout.write(
-        f"a turn: {bare_s * 1000:.1f} ms on a bare server, {taped_s * 1000:.1f} ms on a tape:"
-        f" {added_s * 1000:+.1f} ms (at most {ADDED_S * 1000:.0f})\n"
-        f"a notebook of {CELLS} cells: {notebook_s:.1f} s (at most {NOTEBOOK_S:.0f})\n",
-    )
-    return 0 if added_s <= ADDED_S and notebook_s <= NOTEBOOK_S else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,10 +17,11 @@ with the first use of what needs it.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
 from ._version import __version__
 
+# As in typing, whose import would take most of the time that the import of this package takes.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 

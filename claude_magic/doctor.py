@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ._version import __version__
 from .masking import mask
+from .variables import TAPE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -179,8 +180,8 @@ def _far_end(environ: Mapping[str, str]) -> list[Finding]:
         findings.append(
             Finding("API", state, told, "" if host else "set it to an http or https URL"),
         )
-    if environ.get("CLAUDE_MAGIC_TAPE"):
-        told = "kernels talk to a tape, by CLAUDE_MAGIC_TAPE"
+    if environ.get(TAPE_VARIABLE):
+        told = f"kernels talk to a tape, by {TAPE_VARIABLE}"
         findings.append(Finding("tape", State.LIMITED, told, "unset it to talk to Claude"))
     return findings
 

@@ -67,10 +67,11 @@ class _Decks:
         from .tape import Deck, Mode  # noqa: PLC0415 - whoever has no tape must not wait for it
 
         mode = Mode(self._mode or "replay")
-        remedy = f"Record it: pytest --claude-tape=record {target}"
-        if target.endswith(_NOTEBOOK):
-            remedy = f"Record it: claude-magic tape record {target}"
-        deck = Deck(path, mode, folder=folder, remedy=remedy)
+        is_notebook = target.endswith(_NOTEBOOK)
+        recorder = "claude-magic tape record" if is_notebook else "pytest --claude-tape=record"
+        remedy = f"Record it: {recorder} {target}"
+        # A notebook may be one that never asks Claude.
+        deck = Deck(path, mode, folder=folder, remedy=remedy, must_exist=not is_notebook)
         try:
             deck.start()
         except TapeError as error:

@@ -84,13 +84,14 @@ def check(file: Path, environ: Mapping[str, str]) -> None:
     Raises
     ------
     ClaudeMagicError
-        If a cell fails, a turn was not played to its end, or a machine's folder or a secret stands
-        on the tape. The text tells all of it.
+        If a cell fails, something was asked that is not on the tape, a turn was not played to its
+        end, or a machine's folder or a secret stands on the tape. The text tells all of it.
     """
     notebook = _notebook(file, must_exist=False)
     deck = _deck(notebook, Mode.REPLAY, environ)
     if notebook.exists():
-        wrong = [*_wrong_in(notebook, deck, environ), *deck.leaks()]
+        wrong = _wrong_in(notebook, deck, environ)
+        wrong += deck.leaks() if deck.path.exists() else ()
     else:
         deck.path = file
         Tape.load(file)
@@ -138,6 +139,8 @@ def _deck(notebook: Path, mode: Mode, environ: Mapping[str, str]) -> Deck:
         folder=notebook.parent,
         remedy=f"Record it: claude-magic tape record {notebook}",
         environ=environ,
+        # It may be one that never asks Claude.
+        must_exist=False,
     )
 
 
@@ -156,7 +159,8 @@ def _wrong_in(notebook: Path, deck: Deck, environ: Mapping[str, str]) -> list[st
                 _run(notebook, deck, environ, save=False)
         except ClaudeMagicError as error:
             return [str(error)]
-        return [_unused(deck.path, turn) for turn in deck.unused]
+        # A cell may have caught the error, or nobody has waited for the answer.
+        return [*deck.misses, *(_unused(deck.path, turn) for turn in deck.unused)]
 
 
 def _unused(path: Path, turn: TapeTurn) -> str:

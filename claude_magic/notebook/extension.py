@@ -11,6 +11,7 @@ from IPython.core.getipython import get_ipython
 
 from claude_magic.errors import SessionError
 from claude_magic.session import MAIN
+from claude_magic.variables import TAPE_VARIABLE
 
 from .failure import brief_failures
 from .magics import ClaudeMagics
@@ -38,17 +39,18 @@ def load(shell: InteractiveShell) -> None:
     shell.input_transformers_cleanup.insert(0, keep_verbatim)
     shell.Completer.custom_matchers.append(magics.matcher)
     atexit.register(_close_at_exit, magics, os.getpid())
-    magics.session.start_connecting()
     magics.link.open(magics.sessions)
+    # Last: from here on the import of the SDK competes with this thread.
+    magics.session.start_connecting()
 
 
 def _deck() -> Deck | None:
     """Return the tape that the environment names, running; None if it names none."""
-    from claude_magic.tape import TAPE_VARIABLE, Deck  # noqa: PLC0415 - not where nothing is loaded
-
     named = os.environ.get(TAPE_VARIABLE)
     if not named:
         return None
+    from claude_magic.tape import Deck  # noqa: PLC0415 - most kernels have none
+
     with brief_failures():
         return Deck.of_variable(named).start()
 

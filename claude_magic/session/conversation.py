@@ -298,7 +298,7 @@ class Conversation:
                 if self.status.reason:
                     self._tell(replace(self.status, reason=""))
             async with loop_thread().starts:
-                # Importing the SDK takes a second or two; other sessions go on meanwhile.
+                # Importing the SDK takes most of a second; other sessions go on meanwhile.
                 sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
                 self._cwd = self._cwd or Path.cwd()
                 place = await self._continuity.find_place(self._cwd)

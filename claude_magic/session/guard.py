@@ -135,9 +135,9 @@ def prepare(
     """
     owner = own_mark()
     launcher = _private_folder(owner) / "claude"
-    name = str(uuid.uuid4())
-    scratch = launcher.with_name(name)
-    scratch.mkdir(mode=0o700)
+    # mkdtemp gives mode 0700, and a short name: Claude Code puts a socket in there, too, whose path
+    # has 103 bytes at most. Where that is not enough it makes a folder beside ours.
+    scratch = Path(tempfile.mkdtemp(dir=launcher.parent, prefix=""))
     # Claude Code leaves images and the output of commands there.
     extra = {**_scratch_variable(scratch), **extra}
     if platform == "win32":

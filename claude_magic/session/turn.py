@@ -112,14 +112,16 @@ class Turn:
         self._owner = owner
         self._events: list[Event] = []
         self._listeners: list[Callable[[Event], object]] = []
-        self._blocks: dict[int, str] = {}
+        # In pieces: to put them together each time would take the longer the more there are.
+        self._blocks: dict[int, list[str]] = {}
         self._calls: dict[int, ToolCalled | None] = {}
         self._thinking: list[ThinkingFinished] = []
 
     @property
     def text(self) -> str:
         """The answer so far: its text blocks, with an empty line between them."""
-        return "\n\n".join(text for text in self._blocks.copy().values() if text)
+        texts = ("".join(pieces) for pieces in self._blocks.copy().values())
+        return "\n\n".join(text for text in texts if text)
 
     @property
     def calls(self) -> tuple[ToolCalled, ...]:
@@ -138,8 +140,8 @@ class Turn:
 
     def withdraw(self) -> None:
         """Take back what was said, because the prompt is asked again. Loop thread only."""
-        for block, text in self._blocks.items():
-            if text:
+        for block, pieces in list(self._blocks.items()):
+            if pieces:
                 self.publish(TextWithdrawn(block))
         for call in list(self._calls):
             self.publish(ToolCallWithdrawn(call))
@@ -166,9 +168,9 @@ class Turn:
         """Record an event and tell the listeners. Loop thread only; nothing follows the last."""
         match event:
             case TextDelta():
-                self._blocks[event.block] = self._blocks.get(event.block, "") + event.text
+                self._blocks.setdefault(event.block, []).append(event.text)
             case TextWithdrawn():
-                self._blocks[event.block] = ""
+                self._blocks[event.block] = []
             case ToolCallDelta():
                 self._calls.setdefault(event.call, None)
             case ToolCalled():

@@ -1,6 +1,8 @@
 """Replay of the Messages API on loopback: tapes, their server, and the offline demo."""
 
-from .deck import TAPE_VARIABLE, Deck, Mode, tape_of, tapes_in
+from claude_magic.variables import TAPE_VARIABLE
+
+from .deck import Deck, Mode, tape_of, tapes_in
 from .demo import Demo, demo_tape, offline_demo
 from .reply import (
     Cut,

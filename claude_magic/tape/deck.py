@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_magic.errors import TapeError
+from claude_magic.variables import TAPE_VARIABLE
 
 from .demo import Demo
 from .places import Places
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from .request import MessagesRequest
     from .tape import TapeTurn
-
-#: Names a tape, and maybe how it is used, for all kernels that inherit it: ``MODE:FILE``.
-TAPE_VARIABLE = "CLAUDE_MAGIC_TAPE"
 
 #: Where tapes lie, beside the notebook.
 FOLDER = "tapes"
@@ -74,6 +72,8 @@ class Deck:
         What to do about a prompt that is not on the tape: how it is recorded.
     environ
         Says where the API is, for a recording; this process's own if None.
+    must_exist
+        Whether a tape to play must be there; otherwise the first prompt is told that it is not.
 
     Examples
     --------
@@ -81,7 +81,7 @@ class Deck:
     ...     options = SessionOptions(environment=deck.environment, label=deck.label)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - how one is played or recorded
         self,
         path: Path,
         mode: Mode,
@@ -89,6 +89,7 @@ class Deck:
         folder: Path | None = None,
         remedy: str | None = None,
         environ: Mapping[str, str] | None = None,
+        must_exist: bool = True,
     ) -> None:
         self.path = path
         self.mode = mode
@@ -98,6 +99,7 @@ class Deck:
             remedy or f"Record it: set {TAPE_VARIABLE}={Mode.RECORD.value}:{path}, run it again."
         )
         self._environ = os.environ if environ is None else environ
+        self._must_exist = must_exist
         self._player: Player | None = None
         self._demo: Demo | None = None
         self._recording: Recording | None = None
@@ -140,8 +142,9 @@ class Deck:
         """
         known = Tape.load(self.path) if self.path.exists() else None
         if self.mode is Mode.REPLAY:
-            if known is None:
+            if known is None and self._must_exist:
                 raise TapeError(f"There is no tape {self.path}. {self._remedy}")
+            known = known or empty_tape(self.path.stem)
             self._player = Player(known, self._scrubbing, self._remedy)
             self._demo = Demo(known, self._player).start()
             return self

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .outcomes import comparable
 from .player import Player
-from .reply import Reply, Text, ToolOutcome, ToolUse
+from .reply import INTERRUPTED, Reply, Text, ToolOutcome, ToolUse
 from .tape import RECORDED, Conversation, Miss, Tape, TapeTurn
 
 if TYPE_CHECKING:
@@ -143,13 +143,17 @@ class Recording:
         return "\n\n".join(said)
 
     def _foreign(self, request: MessagesRequest, before: History) -> None:
-        """Put on the tape what was said before the recording began, as far as it is known."""
+        """Put on the tape what was said before the recording began, as far as it is known.
+
+        The same goes for what was said since and stopped by its reader: nobody has heard the rest.
+        """
         answers = _answers(request)
         for count in range(1, len(before) + 1):
             if before[:count] not in self._turns:
-                said = " ".join(self._scrubbing.text(text) for text in request.prompts[count - 1])
-                reply = self._scrubbing.reply(Reply((Text(answers[count - 1]),)))
-                self._turns[before[:count]] = TapeTurn(said, (reply,))
+                said = tuple(self._scrubbing.text(text) for text in request.prompts[count - 1])
+                stopped = INTERRUPTED if (before[: count - 1], said) in self._asked else None
+                reply = self._scrubbing.reply(Reply((Text(answers[count - 1]),), stopped))
+                self._turns[before[:count]] = TapeTurn(" ".join(said), (reply,))
 
     def _note_outcomes(self, request: MessagesRequest) -> None:
         """Take down what the tools have given back that ran for a reply."""

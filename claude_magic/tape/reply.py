@@ -183,6 +183,10 @@ class Usage:
     cache_creation_input_tokens: int = 0
 
 
+#: Why a reply on a tape ends where its reader stopped it; the API knows no such reason.
+INTERRUPTED = "interrupted"
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One message of the model, as steps in order.
@@ -197,6 +201,7 @@ class Reply:
         What is said and done.
     stop_reason
         Why the model stops; if None, ``"tool_use"`` where a tool is called, else ``"end_turn"``.
+        One that is `INTERRUPTED` plays as a whole reply.
     usage
         The tokens; estimated from the number of characters if None.
     words_per_second
@@ -224,8 +229,8 @@ class Reply:
         return cls(tuple(Text(step) if isinstance(step, str) else step for step in steps))
 
     def stopped_because(self) -> str:
-        """Return the stop reason, given or derived."""
-        if self.stop_reason is not None:
+        """Return the stop reason that the API would give."""
+        if self.stop_reason is not None and self.stop_reason != INTERRUPTED:
             return self.stop_reason
         return "tool_use" if any(isinstance(step, ToolUse) for step in self.steps) else "end_turn"
 

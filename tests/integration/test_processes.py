@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from support.processes import alive, wait_until_gone
 
+from claude_magic import ClaudeSession
+from claude_magic.session import guard
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -56,3 +59,44 @@ def test_claude_code_inherits_no_secret_of_the_kernel(
     assert b"ANTHROPIC_BASE_URL" in environment
     command = Path("/proc", str(claude), "cmdline").read_bytes()
     assert api.server.token.encode() not in command
+
+
+def test_no_list_of_processes_shows_a_system_prompt(connected: Any) -> None:
+    """Every user of a machine sees the arguments of all processes."""
+    # Longer than an argument can be.
+    first, second = ("Speak like a wombat. " * 10_000, "Speak like a quokka. " * 10_000)
+    with ClaudeSession(system_prompt=first) as session:
+        session.ask("Hello.")
+        shown = [_arguments(session)]
+        session.disconnect()
+        session.ask("Again.")
+        shown.append(_arguments(session))
+        known = session.session_id
+    with ClaudeSession(system_prompt=second, resume=known) as session:
+        assert session.ask("And again.").text == "You said: Hello. / Again. / And again."
+        shown.append(_arguments(session))
+    assert not [each for each in shown if "wombat" in each or "quokka" in each]
+    # What holds is the prompt that the session was given, not the one that it began with.
+    systems = [request.system for request in connected.requests]
+    assert [first in each for each in systems] == [True, True, False]
+    assert [second in each for each in systems] == [False, False, True]
+
+
+def test_what_claude_code_listens_on_is_cleared_away_with_its_folder(connected: Any) -> None:
+    """A process that is killed cannot clear it away itself."""
+    with ClaudeSession() as session:
+        session.ask("Hello.")
+        assert session.pids is not None
+        assert guard._folder is not None  # noqa: SLF001 - what others find in the temporary folder
+        name = f"{session.pids[1]}.sock"
+        assert list(guard._folder.glob(f"*/cc-socks/{name}"))  # noqa: SLF001
+        # Where it goes to if its path is too long for a socket.
+        assert not Path(f"/tmp/cc-socks-{os.getuid()}", name).exists()  # noqa: S108
+        os.kill(session.pids[1], signal.SIGKILL)
+        session.ask("Again.")
+        assert not list(guard._folder.glob(f"*/cc-socks/{name}"))  # noqa: SLF001
+
+
+def _arguments(session: ClaudeSession) -> str:
+    assert session.pids is not None
+    return "".join(Path("/proc", str(pid), "cmdline").read_text() for pid in session.pids)

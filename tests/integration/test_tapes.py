@@ -441,6 +441,33 @@ def test_tests_of_one_name_in_two_classes_have_two_tapes(scripted: Any, tmp_path
     assert "2 passed" in pytest_run(tmp_path)
 
 
+@pytest.mark.parametrize("asks", [False, True], ids=["asks nothing", "asks"])
+def test_a_notebook_without_a_tape_may_be_one_that_asks_nothing(
+    tmp_path: Path, *, asks: bool
+) -> None:
+    path = notebook(tmp_path, CELLS[0], CELLS[4] if asks else "print(1)")
+    checked = command("check", path)
+    told = pytest_run(tmp_path, "--nbval-lax", "--nbval-current-env", "--claude-tape=replay")
+    if asks:
+        assert checked.returncode == 1
+        assert "Record it: claude-magic tape record" in checked.stderr
+        assert "1 failed, 1 passed" in told
+    else:
+        assert checked.returncode == 0, checked.stderr
+        assert "2 passed" in told
+
+
+def test_a_check_hears_of_what_a_cell_has_caught(scripted: Any, tmp_path: Path) -> None:
+    model = "ClaudeCodeChatModel().invoke('Thanks.')"
+    load = "from claude_magic import ClaudeCodeChatModel"
+    path = notebook(tmp_path, load, model)
+    assert command("record", path, **scripted.environment).returncode == 0
+    caught = f"try:\n    {model.replace('Thanks', 'No thanks')}\nexcept Exception:\n    pass"
+    checked = command("check", notebook(tmp_path, load, model, caught))
+    assert checked.returncode == 1
+    assert "+ No thanks." in checked.stderr
+
+
 # -- the shipped tape ------------------------------------------------------------------------------
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import claude_magic
+
+ROOT = Path(claude_magic.__file__).parents[1]
 
 HEAVY = (
     "claude_agent_sdk",
@@ -37,6 +43,43 @@ def test_a_session_and_the_magics_load_nothing_heavy_either() -> None:
     assert _loaded_by("from claude_magic import ClaudeSession") == set()
     assert _loaded_by("import claude_magic.notebook") == set()
     assert _loaded_by("import claude_magic.tape") == set()
+
+
+def test_importing_it_loads_nothing_that_the_interpreter_has_not() -> None:
+    code = (
+        "import sys, importlib, warnings, __future__; before = set(sys.modules);"
+        "import claude_magic; print(*set(sys.modules) - before)"
+    )
+    # Without site, whose .pth files may load anything; its folder is the package's.
+    run = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-S", "-c", f"import sys; sys.path.append({str(ROOT)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(run.stdout.split()) == {"claude_magic", "claude_magic._version"}
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("rfc3987_syntax") is None,
+    reason="jsonschema has no grammar of URIs here",
+)
+def test_the_sdk_comes_without_a_grammar_that_nobody_needs() -> None:
+    code = """
+import sys
+import claude_magic.session.sdk
+print("lark" in sys.modules, "rfc3987_syntax" in sys.modules)
+import jsonschema
+check = jsonschema.FormatChecker().conforms
+print(check("http://exämple.org/", "iri"), check("no uri", "iri"), "lark" in sys.modules)
+"""
+    run = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split() == ["False", "False", "True", "False", "True"]
 
 
 def test_every_public_name_is_there_and_documented() -> None:

@@ -24,7 +24,7 @@ from claude_magic.session import (
 
 from . import words
 from .folds import aside_fold
-from .outputs import Outputs
+from .outputs import Outputs, write_together
 from .segments import Segments
 from .thinking import Thinking
 from .tools import ToolCalls
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 INTERVAL_S = 0.1
 
 #: … and less often where that is longer than this, in characters.
-SWIFT = 6_000
+SWIFT = 4_500
 
 _WAITING = "Waiting for Claude …"
 
@@ -64,11 +64,12 @@ class _Block:
         closed = len(pieces) if complete else len(self.segments.closed)
         while len(self._parts) < len(pieces):
             self._parts.append(outputs.next())
+        written = []
         for number in range(self._closed, len(pieces)):
             bundle = words.text_bundle if number < closed else words.growing_bundle
-            self._parts[number].write(bundle(pieces[number]))
-        for part in self._parts[len(pieces) :]:
-            part.write(words.text_bundle(""))
+            written.append((self._parts[number], bundle(pieces[number])))
+        written += [(part, words.text_bundle("")) for part in self._parts[len(pieces) :]]
+        write_together(written)
         self._closed = len(self.segments.closed)
         return self._parts[-1].size if self._parts else 0
 

@@ -9,6 +9,8 @@ from IPython.display import display
 from . import words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from IPython.display import DisplayHandle
 
 #: JupyterLab shows 50 outputs of a cell. From this many on, what comes next joins the last one
@@ -70,9 +72,18 @@ class Part:
 
     def write(self, bundle: dict[str, str]) -> None:
         """Show a bundle in the place of the one before."""
-        if bundle != self.bundle:
-            self.bundle = bundle
-            self.output.write()
+        write_together([(self, bundle)])
+
+
+def write_together(written: Iterable[tuple[Part, dict[str, str]]]) -> None:
+    """Show bundles in the places of those before; an output that holds several is sent once."""
+    outputs = {}
+    for part, bundle in written:
+        if bundle != part.bundle:
+            part.bundle = bundle
+            outputs[part.output] = True
+    for output in outputs:
+        output.write()
 
 
 class Outputs:

@@ -53,9 +53,6 @@ MAX_LINE_BYTES = 256 * 2**20
 
 _STDERR_LINES = 20
 
-#: So long may an argument be on Linux, in bytes.
-_ARGUMENT_BYTES = 128 * 2**10
-
 # The SDK reports a lost process to its logger as well as to us; without a handler of its own,
 # logging would print that into whichever cell runs.
 logging.getLogger("claude_agent_sdk").addHandler(logging.NullHandler())
@@ -109,7 +106,9 @@ class Client:
                 max_budget_usd=options.budget_usd,
                 model=options.model,
                 effort=options.effort,
-                system_prompt=self._system_prompt(options, resumes=place.resumes is not None),
+                # Sent with each start: a conversation that goes on would keep the one that it
+                # began with.
+                system_prompt={"type": "preset", "preset": "claude_code", "snapshot": False},
                 cwd=self._cwd,
                 add_dirs=list(options.extra_directories),
                 tools=list(options.tools),
@@ -138,23 +137,22 @@ class Client:
                 session_store_flush="eager",
                 max_buffer_size=MAX_LINE_BYTES,
                 stderr=self._stderr.append,
-                extra_args=_extra_arguments(options, caller.toolbox),
+                extra_args={
+                    **self._system_prompt(options),
+                    **_extra_arguments(options, caller.toolbox),
+                },
                 cli_path=self._launch.program,
                 env=dict(self._launch.environment),
             ),
         )
 
-    def _system_prompt(self, options: SessionOptions, *, resumes: bool) -> Any:
-        prompt = options.system_prompt
-        if prompt is None:
-            return None
-        if resumes and len(prompt.encode()) < _ARGUMENT_BYTES:
-            # A conversation that goes on would keep the prompt that it began with.
-            return {"type": "custom", "prompt": prompt, "snapshot": False}
-        # An argument would show in the list of processes, and could not be longer than 128 KiB.
+    def _system_prompt(self, options: SessionOptions) -> dict[str, str | None]:
+        """Return what tells Claude Code its system prompt in the place of its own."""
+        # As an argument every user of the machine would see it in the list of processes, and it
+        # could not be longer than 128 KiB.
         path = self._launch.scratch / "system-prompt"
-        path.write_text(prompt, encoding="utf-8")
-        return {"type": "file", "path": str(path)}
+        path.write_text(options.system_prompt or "", encoding="utf-8")
+        return {"system-prompt-file": str(path)}
 
     @property
     def pids(self) -> tuple[int, int] | None:

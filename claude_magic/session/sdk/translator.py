@@ -76,6 +76,17 @@ class _Block:
     shown: str = ""
     heard: str = ""
 
+    def hear(self, text: str) -> Iterator[Observation]:
+        """Take what the present attempt says next."""
+        in_step = self.heard is self.shown
+        self.heard += text
+        if not in_step:
+            yield from self.show(complete=False)
+        elif text:
+            # Nearly always; what was shown need not be looked through again.
+            yield TextDelta(text, self.number)
+            self.shown = self.heard
+
     def show(self, *, complete: bool) -> Iterator[Observation]:
         """Pass on what was heard and is not shown yet; withdraw what was not said again."""
         if self.heard.startswith(self.shown):
@@ -182,9 +193,7 @@ class Translator:
     def _delta(self, index: int, delta: dict[str, Any]) -> Iterator[Observation]:
         match delta.get("type"):
             case "text_delta":
-                block = self._blocks[index]
-                block.heard += well_formed(delta["text"])
-                yield from block.show(complete=False)
+                yield from self._blocks[index].hear(well_formed(delta["text"]))
             case "thinking_delta" if delta["thinking"]:
                 yield ThinkingDelta(well_formed(delta["thinking"]))
             case "input_json_delta" if index in self._open_calls:

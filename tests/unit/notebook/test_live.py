@@ -201,6 +201,20 @@ def test_a_turn_never_has_more_outputs_than_jupyterlab_shows(
     assert cell.markdown[-2].endswith("The end.")
 
 
+def test_an_output_that_several_segments_share_is_sent_once_each_time(
+    renderer: LiveRenderer, cell: Cell, clock: Clock
+) -> None:
+    stream(renderer, clock, PARAGRAPH * 200, size=500)
+    sent = len(cell.sent)
+    renderer.show(TextDelta(PARAGRAPH * 10, 0))
+    clock.now_s += 60
+    renderer.refresh()
+    outputs = [message["transient"]["display_id"] for message in cell.sent[sent:]]
+    assert outputs
+    assert len(outputs) == len(set(outputs))
+    assert "".join(cell.markdown).split() == (PARAGRAPH * 210).split()
+
+
 def test_a_retry_is_said_while_it_is_waited_for(renderer: LiveRenderer, cell: Cell) -> None:
     show(renderer, RetryScheduled(1, 10, 0.5, 529))
     assert cell.markdown == ["<sub>The API answered 529; retry 1 of 10 in 0.5 s …</sub>"]

@@ -335,6 +335,22 @@ def test_a_stream_that_breaks_off_does_so_for_the_client_too(studio: Studio, api
     assert studio.say("Hello?") == "You said: Hello?"
 
 
+def test_an_answer_that_its_reader_stopped_is_marked_as_such(studio: Studio, api: Api) -> None:
+    gate = threading.Event()
+    api.replies = [Reply.of("Once", Hold(gate), " upon a time."), Reply.of("Well.")]
+    with studio.opened("A story.") as response:
+        response.read1()
+    gate.set()
+    studio.say("A story.", "Once", "[Request interrupted by user]\n\nAnother.")
+    stopped, other = studio.turns.values()
+    assert stopped.replies == (Reply((Text("Once"),), "interrupted"),)
+    assert stopped.replies[0].stopped_because() == "end_turn"
+    assert other.replies[0].stop_reason is None
+    # What was said before the recording began was nobody's to stop.
+    studio.say("Before.", "Yes.", "Since.")
+    assert studio.turns["Before.",].replies[0].stop_reason is None
+
+
 def test_a_client_that_leaves_ends_the_request_at_the_far_end(studio: Studio, api: Api) -> None:
     gate = threading.Event()
     api.replies = [Reply.of("Hel", Hold(gate))]
