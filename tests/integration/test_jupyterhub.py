@@ -13,6 +13,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,6 +64,8 @@ class Place:
         By user: the kernel of a notebook, the home, the id and the key.
     together
         Why both users have one id; None if they have not.
+    earlier
+        What was in the temporary folder before, such as what a run left that was killed.
     """
 
     hub: Hub
@@ -73,6 +76,7 @@ class Place:
     uids: dict[str, int]
     keys: dict[str, str]
     together: str | None
+    earlier: frozenset[Path]
 
     def ask(self, user: str, prompt: str) -> str:
         """Have a user ask Claude, and return the answer."""
@@ -85,6 +89,15 @@ class Place:
         told = self.kernels[user].tell(_SESSION)
         assert isinstance(told, dict)
         return told
+
+    def left_by(self, user: str) -> list[Path]:
+        """Return what lies in the temporary folder that a user has made since."""
+        found = []
+        for path in set(Path("/tmp").iterdir()) - self.earlier:  # noqa: S108
+            with suppress(FileNotFoundError):  # another test's, which has just gone
+                if path.lstat().st_uid == self.uids[user]:
+                    found.append(path)
+        return found
 
     def require_two_users(self) -> None:
         """Leave out a test of what the system keeps apart, where there is nothing to be kept."""
@@ -167,6 +180,7 @@ def place(
     def wrapped(command: list[str]) -> list[str]:
         return reaching(command, staging) if uids[1] is None else command
 
+    earlier = frozenset(Path("/tmp").iterdir())  # noqa: S108 - where the kernels of all users write
     with MessagesServer(_answer) as api, Gateway(keys, api) as gateway:
         hub = Hub(folder, environment, {**given, "gateway": gateway.url}, wrapped)
         kernels: dict[str, HubKernel] = {}
@@ -174,7 +188,7 @@ def place(
             hub.wait().start(*WORDS)
             for user in WORDS:
                 kernels[user] = hub.open_notebook(user, f"{user}.ipynb")
-            there = Place(hub, gateway, api, kernels, homes, uids[0], keys, uids[1])
+            there = Place(hub, gateway, api, kernels, homes, uids[0], keys, uids[1], earlier)
             for user, word in WORDS.items():
                 assert kernels[user].run("%load_ext claude_magic").status == "ok"
                 assert there.ask(user, f"My word is {word}.") == f"You said: My word is {word}."
@@ -384,8 +398,7 @@ def test_a_server_that_was_culled_goes_on_where_it_was(place: Place) -> None:
     place.hub.stop(ALICE)
     assert wait_until_gone(before[ALICE]["pids"], within_s=5) == []
     if place.together is None:
-        left = [path for path in Path("/tmp").iterdir() if path.stat().st_uid == place.uids[ALICE]]  # noqa: S108
-        assert left == []
+        assert place.left_by(ALICE) == []
     place.hub.start(ALICE)
     place.kernels[ALICE] = place.hub.open_notebook(ALICE, f"{ALICE}.ipynb")
     place.kernels[ALICE].run("%load_ext claude_magic")

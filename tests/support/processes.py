@@ -34,6 +34,26 @@ def carriers(variable: str) -> list[int]:
     return found
 
 
+def wait_for_program(name: str, variable: str, within_s: float) -> list[int]:
+    """Wait until a program runs whose environment holds ``NAME=value``; return its processes.
+
+    There is no event for what a process that is not a child becomes, so this looks every 20 ms.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        found = [pid for pid in carriers(variable) if _program(pid) == name]
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.02)
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path("/proc", str(pid), "comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def claude_codes(variable: str) -> list[int]:
     """Return the Claude Code processes that hold ``NAME=value``.
 
