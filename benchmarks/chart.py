@@ -52,6 +52,8 @@ def draw(report: Report, path: Path) -> None:
         )
         for axes in (left, right):
             axes.grid(visible=True, alpha=0.3)
-            axes.legend(frameon=False, loc="upper left" if axes is right else "center right")
+            # On the left, between the lines of the first and the second.
+            loc, anchor = ("upper left", (0, 1)) if axes is right else ("upper right", (1, 0.93))
+            axes.legend(frameon=False, loc=loc, bbox_to_anchor=anchor)
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)
