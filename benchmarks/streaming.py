@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from support.kernel import METER, READ_METER, wire_size
 
 from claude_magic import ClaudeSession
 from claude_magic.session import TextDelta
@@ -35,15 +36,6 @@ LINEAR = 1.5
 ANSWERS = 3
 RUSHES = 8
 DELTAS = 5000
-
-_METER = """
-import os, time
-def spent():
-    times = os.times()
-    return times.user + times.system, time.thread_time()
-before = spent()
-"""
-_READ_METER = "print(*(after - before for before, after in zip(before, spent())))"
 
 
 @dataclass(frozen=True)
@@ -166,18 +158,12 @@ def _prompt(kilobytes: int) -> str:
 
 
 def _cost(kernel: Kernel, kilobytes: int) -> Cost:
-    run(kernel, _METER)
+    run(kernel, METER)
     shown = ask(kernel, f"%%claude\n{_prompt(kilobytes)}")
-    cpu_s, main_s = map(float, run(kernel, _READ_METER).stdout.split())
+    cpu_s, main_s = map(float, run(kernel, READ_METER).stdout.split())
     # Outputs that were joined have empty lines between them.
     assert "".join(shown.ran.answers).split() == text_of(kilobytes * 1000).split()
-    return Cost(cpu_s, main_s, sum(map(_bytes, shown.ran.messages)))
-
-
-def _bytes(message: dict[str, Any]) -> int:
-    """Return how long a message is on the wire."""
-    parts = ("header", "parent_header", "metadata", "content")
-    return sum(len(json.dumps(message[part], default=str).encode()) for part in parts)
+    return Cost(cpu_s, main_s, sum(map(wire_size, shown.ran.messages)))
 
 
 def _cpu_s() -> float:

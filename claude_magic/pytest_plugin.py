@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .errors import TapeError
+from .variables import Replaced
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -60,7 +61,7 @@ class _Decks:
         self._mode = mode
         self._decks: list[Deck] = []
         self._deck: Deck | None = None
-        self._before: dict[str, str | None] = {}
+        self._variables = Replaced()
 
     def open(self, path: Path, folder: Path, target: str) -> Deck:
         """Start a deck; the test fails where that is not possible."""
@@ -88,9 +89,7 @@ class _Decks:
 
         target = os.path.relpath(item.path)
         self._deck = self.open(tape_of(item.path), item.path.parent, target)
-        for name, value in self._deck.environment.items():
-            self._before[name] = os.environ.get(name)
-            os.environ[name] = value
+        self._variables.put(self._deck.environment)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(
@@ -105,12 +104,7 @@ class _Decks:
             if self._deck is not None and (nextitem is None or nextitem.path != item.path):
                 self._deck.stop()
                 self._deck = None
-                for name, value in self._before.items():
-                    if value is None:
-                        os.environ.pop(name, None)
-                    else:
-                        os.environ[name] = value
-                self._before.clear()
+                self._variables.put_back()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell what was recorded, and which turns nobody asked for."""

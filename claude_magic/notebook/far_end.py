@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+
+from claude_magic.variables import Replaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +27,12 @@ class FarEnd:
 
     def __init__(self) -> None:
         self.running: Demo | Deck | None = None
-        self._before: dict[str, str | None] = {}
+        self._variables = Replaced()
 
     @property
     def outside(self) -> dict[str, str]:
         """The kernel's variables as they are without it: where a recording finds the API."""
-        told = {**os.environ, **self._before}
-        return {name: value for name, value in told.items() if value is not None}
+        return self._variables.outside
 
     def replace(self, wanted: Demo | Deck | None, variables: Mapping[str, str]) -> None:
         """Have something else answer, or Claude; what answered before is stopped.
@@ -46,13 +46,8 @@ class FarEnd:
         """
         if wanted is self.running:
             return
-        for name, value in self._before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        self._variables.put_back()
         if self.running is not None:
             self.running.stop()
         self.running = wanted
-        self._before = {name: os.environ.get(name) for name in variables}
-        os.environ.update(variables)
+        self._variables.put(variables)

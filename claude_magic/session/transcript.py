@@ -75,10 +75,15 @@ class Transcript:
     def entries(self) -> Iterator[dict[str, Any]]:
         """Yield what was written, oldest first; nothing if there is no transcript."""
         for path in self._folder.glob(f"projects/*/{self.session_id}.jsonl"):
-            with path.open(encoding="utf-8", errors="replace") as lines:
-                for line in lines:
-                    # A killed process may leave half a line.
-                    with suppress(ValueError):
-                        entry = json.loads(line)
-                        if isinstance(entry, dict):
-                            yield entry
+            yield from entries_of(path)
+
+
+def entries_of(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield what stands in a file of Claude Code's, oldest first; what is no entry is left out."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            # A killed process may leave half a line.
+            with suppress(ValueError):
+                entry = json.loads(line)
+                if isinstance(entry, dict):
+                    yield entry

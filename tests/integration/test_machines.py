@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 from support.processes import wait_until_gone
 from support.sterile import sterile_environment
-from support.stores import KINDS, emptied, running
 
 from claude_magic import ClaudeSession
 from claude_magic.errors import SessionHeldError, StartError, UsageError
@@ -22,26 +21,11 @@ from claude_magic.session.stores import PROJECT, Key, open_store
 from claude_magic.tape import Hold, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from conftest import Api
     from support.kernel import Kernel
     from support.stores import Server
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Server | None, str]]:
-    """Give a store of each kind in turn: its server, where it has one, and its URL."""
-    with running(request.param, tmp_path_factory.mktemp(request.param)) as found:
-        yield found
-
-
-@pytest.fixture
-def url(server: tuple[Server | None, str]) -> str:
-    """Give the URL of an empty store."""
-    return emptied(server[1])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from claude_agent_sdk.testing import run_session_store_conformance
-from support.stores import KINDS, emptied, running
+from support.stores import emptied
 
 from claude_magic.errors import StoreError
 from claude_magic.session.stores import Key, StoreAddress, open_store, sdk_store
@@ -27,21 +27,6 @@ KEY = Key("proj", "sess")
 
 #: Something of everything that JSON can hold.
 ODD = {"type": "user", "uuid": "u", "text": "a\x00b \ud800 😀 \u2028 \\u0000", "n": [1.5, None]}
-
-
-@pytest.fixture(scope="module", params=KINDS)
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Server | None, str]]:
-    """Give a store of each kind in turn: its server, where it has one, and its URL."""
-    with running(request.param, tmp_path_factory.mktemp(request.param)) as found:
-        yield found
-
-
-@pytest.fixture
-def url(server: tuple[Server | None, str]) -> str:
-    """Give the URL of an empty store."""
-    return emptied(server[1])
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.kernel import METER, READ_METER, wire_size
 
 from claude_magic.tape import Hold, Reply, Text, Thinking, ToolUse
 
@@ -28,15 +28,6 @@ CHUNKS = 1000
 _SENTENCE = "The median of section {} is the middle of its sorted values, whatever lies outside. "
 _CODE = "```python\ndef median(values):\n\n    # of section {0}\n    return values[{0}]\n```\n\n"
 _LIST = "- first, sort them\n- then take the middle one\n- or the mean of both\n\n"
-
-_METER = """
-import os, time
-def spent():
-    times = os.times()
-    return times.user + times.system, time.thread_time()
-before = spent()
-"""
-_READ_METER = "print(*(after - before for before, after in zip(before, spent())))"
 
 
 class Stamp:
@@ -60,12 +51,6 @@ def _answer(*, headings: bool) -> str:
     return "".join(sections) + "That is all."
 
 
-def _bytes(message: dict[str, Any]) -> int:
-    """Return how long a message is on the wire."""
-    parts = ("header", "parent_header", "metadata", "content")
-    return sum(len(json.dumps(message[part], default=str).encode()) for part in parts)
-
-
 @pytest.mark.parametrize("headings", [True, False], ids=["with headings", "without"])
 def test_a_long_answer_streams_within_its_limits(
     kernel: Kernel,
@@ -79,7 +64,7 @@ def test_a_long_answer_streams_within_its_limits(
     chunks = tuple(text[start : start + size] for start in range(0, len(text), size))
     end, shown_s = Stamp(), 0.0
     kernel.run("%%claude\nHello.")
-    kernel.run(_METER)
+    kernel.run(METER)
     kernel_api.replies.append(
         Reply((Text(text, chunks), Hold(end)), words_per_second=CHUNKS / 10),
     )
@@ -91,8 +76,8 @@ def test_a_long_answer_streams_within_its_limits(
 
     ran = kernel.finish(kernel.start("%%claude\nTell me everything."), watch)
     ended_s = time.monotonic()
-    cpu_s, main_s = map(float, kernel.run(_READ_METER).stdout.split())
-    sent = sum(map(_bytes, ran.messages))
+    cpu_s, main_s = map(float, kernel.run(READ_METER).stdout.split())
+    sent = sum(map(wire_size, ran.messages))
     figures = {
         "characters": len(text),
         "iopub_bytes": sent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import queue
 import time
 from dataclasses import dataclass, field
@@ -31,6 +32,19 @@ sessions.main.put(
     )
 )
 """
+
+
+#: Run in a kernel, begins to measure what CPU it takes.
+METER = """
+import os, time
+def spent():
+    times = os.times()
+    return times.user + times.system, time.thread_time()
+before = spent()
+"""
+
+#: Prints what the process has taken since, and its main thread, in seconds.
+READ_METER = "print(*(after - before for before, after in zip(before, spent())))"
 
 
 @dataclass
@@ -116,6 +130,12 @@ def question_of(message: dict[str, Any]) -> dict[str, Any] | None:
     state = message["content"]["data"].get("state", {})
     shown = state.get("shown", {})
     return dict(shown) if "address" in shown else None
+
+
+def wire_size(message: dict[str, Any]) -> int:
+    """Return how long a message is on the wire, in bytes."""
+    parts = ("header", "parent_header", "metadata", "content")
+    return sum(len(json.dumps(message[part], default=str).encode()) for part in parts)
 
 
 def _plain(aside: str) -> str:

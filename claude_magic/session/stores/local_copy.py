@@ -11,12 +11,12 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.session.transcript import check_session_id
+from claude_magic.session.transcript import check_session_id, entries_of
 
 from .store import Entry, Key, Store, line_of, uuid_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class LocalCopy:
         lacking: list[Entry] = []
         if metadata is not None and (told := {**metadata, "type": _METADATA}) not in stored:
             lacking.append(told)
-        for entry in _entries(path):
+        for entry in entries_of(path):
             if uuid_of(entry) is not None and uuid_of(entry) not in there:
                 lacking.append(entry)
             if len(lacking) >= _BATCH:
@@ -147,7 +147,7 @@ class LocalCopy:
         return self._take(folder / f"{self._session_id}.jsonl", entries)
 
     def _take(self, path: Path, entries: Sequence[Entry]) -> bool:
-        here = {uuid_of(entry) for entry in _entries(path)} if path.exists() else set()
+        here = {uuid_of(entry) for entry in entries_of(path)} if path.exists() else set()
         there = {uuid_of(entry) for entry in entries}
         if not entries or (path.exists() and there <= here):
             return False
@@ -159,16 +159,6 @@ class LocalCopy:
             _logger.warning("What only this machine had of a conversation is in %s now.", aside)
         _write(path, entries)
         return diverged
-
-
-def _entries(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            # A killed process may leave half a line.
-            with suppress(ValueError):
-                entry = json.loads(line)
-                if isinstance(entry, dict):
-                    yield entry
 
 
 def _object(path: Path) -> dict[str, Any] | None:

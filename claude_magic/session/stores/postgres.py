@@ -107,10 +107,6 @@ class PostgresStore(Store):
             ).fetchall()
         return [json.loads(line) for (line,) in rows] or None
 
-    def sessions(self, project: str) -> dict[str, int]:
-        """Return all conversations."""
-        return {session: changed for session, (changed, _) in self.summaries(project).items()}
-
     def summaries(self, project: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return all conversations in short."""
         with self._connection() as database:

@@ -91,10 +91,6 @@ class RedisStore(Store):
             lines = server.lrange(_name("entries", *key), 0, -1)
         return [json.loads(line) for line in lines] or None
 
-    def sessions(self, project: str) -> dict[str, int]:
-        """Return all conversations."""
-        return {session: changed for session, (changed, _) in self.summaries(project).items()}
-
     def summaries(self, project: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return all conversations in short."""
         with self._server() as server:

@@ -54,9 +54,9 @@ class Store(ABC):
     def load(self, key: Key) -> list[dict[str, Any]] | None:
         """Return the entries of a transcript in order; None if there is none."""
 
-    @abstractmethod
     def sessions(self, project: str) -> dict[str, int]:
         """Return all conversations, and when each was written last, in ms since the epoch."""
+        return {session: changed for session, (changed, _) in self.summaries(project).items()}
 
     @abstractmethod
     def summaries(self, project: str) -> dict[str, tuple[int, dict[str, Any]]]:
