@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -149,6 +148,8 @@ def _postgres(programs: Path, folder: Path) -> Iterator[tuple[Server, str]]:
     secret = folder / "secret"
     secret.write_text("open-sesame")
     if account is not None:
+        import pwd  # noqa: PLC0415 - Windows has none, and all integration tests load this
+
         owner = pwd.getpwnam(account)
         for path in (folder, data, secret):
             os.chown(path, owner.pw_uid, owner.pw_gid)
