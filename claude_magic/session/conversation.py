@@ -621,7 +621,7 @@ class Conversation:
         asking = self._asking
         if asking is None or not asking.answering:
             self._background.hear(event)
-        elif asking.wanted:
+        elif asking.wanted and not asking.limited:
             asking.turn.publish(event)
             if isinstance(event, RetryScheduled):
                 asking.waited_s = event.delay_s
@@ -634,7 +634,8 @@ class Conversation:
             self.interrupt(asking.turn)
 
     def _stop_if_limited(self, asking: Asking | None) -> None:
-        # Claude Code would have the model go on behind its limit, three times.
+        # Claude Code has the model go on behind its limit, three times. It asks at once, so what is
+        # said from here on is no part of the answer, and its end is no failure of it.
         if asking is not None and asking.answering and self.options.max_tokens is not None:
             asking.limited = True
             self.interrupt(asking.turn)
@@ -682,7 +683,7 @@ class Conversation:
             error = result.error
             if isinstance(error, TurnLimitError):
                 error = self._over_budget("the answer was stopped") or error
-            if asking.limited and isinstance(error, TurnInterruptedError):
+            if asking.limited:
                 result = replace(result, stop_reason="max_tokens")
                 error = None
             self._settle(asking, replace(result, error=asking.failure(error)), cost_usd)

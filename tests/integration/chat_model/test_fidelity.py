@@ -15,6 +15,7 @@ from langchain_core.tools import tool
 
 from claude_magic import ClaudeCodeChatModel
 from claude_magic.errors import RETRIABLE, ConnectionLostError, ServerError, UsageError
+from claude_magic.session.loop import loop_thread
 from claude_magic.tape import Cut, Failure, Hold, Reply, Text, Thinking, ToolUse
 
 if TYPE_CHECKING:
@@ -182,6 +183,30 @@ def test_the_users_own_fields_of_the_request_stay(
 def test_an_answer_ends_at_its_limit(connected: Any) -> None:
     connected.replies.append(Reply((Text("one two three"),), stop_reason="max_tokens"))
     answer = ClaudeCodeChatModel(max_tokens=3).invoke("Count.")
+    assert answer.text == "one two three"
+    assert answer.response_metadata["stop_reason"] == "max_tokens"
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["interrupted", "complete"])
+def test_what_comes_behind_the_limit_is_no_part_of_the_answer(
+    connected: Any,
+    ended: bool,  # noqa: FBT001
+) -> None:
+    """Claude Code asks for more at once; a stop that comes late finds that said already."""
+    said = threading.Event()
+
+    class Said:
+        def is_set(self) -> bool:
+            said.set()
+            return ended
+
+    def limited(_request: Any) -> Reply:
+        loop_thread().call_soon(said.wait, 30)
+        return Reply((Text("one two three"),), stop_reason="max_tokens")
+
+    connected.replies += [limited, Reply.of(Text("four five"), Hold(Said()))]
+    answer = ClaudeCodeChatModel(max_tokens=3).invoke("Count.")
+    assert len(connected.requests) == 2
     assert answer.text == "one two three"
     assert answer.response_metadata["stop_reason"] == "max_tokens"
 
