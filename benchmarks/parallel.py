@@ -13,9 +13,9 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from claude_agent_sdk import ClaudeSDKClient
 from support.processes import carriers
@@ -28,7 +28,7 @@ from .bare import options, turn
 from .figures import Curve, Figure, Goal, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from .bench import Bench
     from .figures import Report
@@ -117,12 +117,15 @@ def _bytes() -> int:
     return taken
 
 
-def _ours(count: int, pool: Pool | None = None) -> tuple[float, int]:
-    with ExitStack() as stack:
+async def _ours(count: int, pool: Pool | None = None) -> tuple[float, int]:
+    async with AsyncExitStack() as stack:
+
+        async def once() -> None:
+            session = await stack.enter_async_context(ClaudeSession(pool=pool))
+            await session.send("Hello").aresult()
+
         began = time.perf_counter()
-        sessions = [stack.enter_context(ClaudeSession(pool=pool)) for _ in range(count)]
-        for one in [session.send("Hello") for session in sessions]:
-            one.result()
+        await asyncio.gather(*(once() for _ in range(count)))
         return time.perf_counter() - began, _bytes()
 
 
@@ -143,13 +146,13 @@ async def _bare(count: int) -> tuple[float, int]:
         return took_s, _bytes()
 
 
-KINDS: dict[str, Callable[[int], tuple[float, int]]] = {
+KINDS: dict[str, Callable[[int], Coroutine[Any, Any, tuple[float, int]]]] = {
     "ours": _ours,
     "kernel": lambda count: _ours(count, Pool(MAX_LIVE)),
-    "bare": lambda count: asyncio.run(_bare(count)),
+    "bare": _bare,
 }
 
 
 if __name__ == "__main__":
     assert claude_magic.session.sdk  # imported before the clock starts, on both sides
-    sys.stdout.write(json.dumps(KINDS[sys.argv[1]](int(sys.argv[2]))))
+    sys.stdout.write(json.dumps(asyncio.run(KINDS[sys.argv[1]](int(sys.argv[2])))))

@@ -12,13 +12,12 @@ of another machine that shares the file system, or of a container.
 from __future__ import annotations
 
 import os
-import stat
 from contextlib import suppress
-from pathlib import Path
 
 TYPE_CHECKING = False  # as in host.py
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from os import PathLike
 
     from .host import Host
 
@@ -49,7 +48,7 @@ def folder_prefix(owner: str, *, demo: bool = False) -> str:
     return f"{_PREFIXES[0] if demo else _PREFIXES[-1]}{owner}."
 
 
-def sweep(host: Host, place: str, folder: Path) -> None:
+def sweep(host: Host, place: str, folder: str | PathLike[str]) -> None:
     """End processes and remove folders whose owners are gone; takes a few milliseconds.
 
     Any number of processes may do so at the same time.
@@ -88,26 +87,30 @@ def _end_processes(host: Host, place: str) -> None:
             return
 
 
-def _remove_folders(host: Host, place: str, folder: Path) -> None:
+def _remove_folders(host: Host, place: str, folder: str | PathLike[str]) -> None:
     stale = [path for path, mark in _marked(place, folder) if host.ended(mark)]
     if not stale:
         return
     import shutil  # noqa: PLC0415 - seldom needed
 
-    needed = [Path(value) for name in _NEEDS for value in host.carriers(name).values()]
+    needed = [
+        os.path.join(os.path.normpath(value), "")
+        for name in _NEEDS
+        for value in host.carriers(name).values()
+    ]
     for path in stale:
         # The kernel may be gone while Claude Code still writes its transcript.
-        if not any(path == each or path in each.parents for each in needed):
+        if not any(each.startswith(os.path.join(path, "")) for each in needed):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _marked(place: str, folder: Path) -> Iterator[tuple[Path, str]]:
+def _marked(place: str, folder: str | PathLike[str]) -> Iterator[tuple[str, str]]:
     """Yield the folders of this user that bear a mark from here, and the mark."""
-    for path in folder.glob(f"{_PREFIXES[-1]}*"):
-        prefix = next(each for each in _PREFIXES if path.name.startswith(each))
-        parts = path.name.removeprefix(prefix).split(".")
-        if len(parts) == len(("place", "kernel", "random")) and parts[0] == place:
+    for entry in os.scandir(folder):
+        prefix = next((each for each in _PREFIXES if entry.name.startswith(each)), "")
+        parts = entry.name.removeprefix(prefix).split(".")
+        if prefix and len(parts) == len(("place", "kernel", "random")) and parts[0] == place:
             with suppress(OSError):
-                status = path.lstat()
-                if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid():
-                    yield path, parts[1]
+                own = entry.stat(follow_symlinks=False).st_uid == os.getuid()
+                if own and entry.is_dir(follow_symlinks=False):
+                    yield os.path.normpath(entry.path), parts[1]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from claude_magic.session import supervisor
 from claude_magic.session.guard import prepare
 from claude_magic.session.host import this_host
 from claude_magic.session.leftovers import folder_prefix
@@ -218,3 +219,21 @@ def test_on_windows_the_child_is_ended_by_its_conversation(
     assert f"ParentProcessId={os.getpid()}'" in asked
     assert f"*{ID}*" in asked
     assert ended == (["taskkill /T /F /PID 4242"] if found else [])
+
+
+def test_the_supervisor_loads_little() -> None:
+    """What it loads, each session's supervisor has in memory."""
+    asked = (
+        "import sys\n"
+        f"__file__ = {supervisor.__file__!r}\n"
+        "try: exec(open(__file__).read())\n"
+        "except KeyError: pass\n"  # nobody told it what to run
+        "print(*{'pathlib', 're', 'subprocess', 'typing'} & set(sys.modules))"
+    )
+    ran = subprocess.run(  # noqa: S603 - Python
+        [sys.executable, "-I", "-S", "-c", asked],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.split() == []
