@@ -28,17 +28,18 @@ def mask_shapes(text: str) -> str:
     For code and prose that must go on to work: the names of values do not count here.
     """
     text = _mask_private_keys(text)
-    text = _URL_PASSWORD.sub(rf"\1:{MASK}@", text)
-    text = _BEARER.sub(rf"\1{MASK}", text)
-    return _SHAPE.sub(MASK, text)
+    text = re.sub(_IN_URL, rf"\1:{MASK}@", text)
+    text = re.sub(_BEARER, rf"\1{MASK}", text, flags=re.IGNORECASE)
+    return re.sub(_SHAPE, MASK, text, flags=re.VERBOSE)
 
 
-_URL_PASSWORD = re.compile(r"""(?<=://)([^\s:/@"'<>]*):([^\s/"'<>]+)@""")
-_BEARER = re.compile(r"(?<!\w)(bearer[ \t]+)(?=[\w.~+/=-]*\d)[\w.~+/=-]{12,}", re.IGNORECASE)
+# `re` compiles these when a text is first looked at, and keeps them: to do so here would take a
+# fifteenth of `%load_ext`.
+_IN_URL = r"""(?<=://)([^\s:/@"'<>]*):([^\s/"'<>]+)@"""
+_BEARER = r"(?<!\w)(bearer[ \t]+)(?=[\w.~+/=-]*\d)[\w.~+/=-]{12,}"
 # Each shape begins at a word, so that a long run of letters is not tried again at every letter of
 # it, and takes the word to its end, so that no other shape begins where a masked one ends.
-_SHAPE = re.compile(
-    r"""(?<!\w)(?:
+_SHAPE = r"""(?<!\w)(?:
       sk-(?:ant|proj|svcacct|admin|or)-[\w-]{8,}            # Anthropic, OpenAI, OpenRouter
     | sk-(?=[A-Za-z_-]{0,99}[0-9])[\w-]{20,}
     | gh[pousr]_[A-Za-z0-9]{16,} | github_pat_\w{16,}
@@ -52,9 +53,7 @@ _SHAPE = re.compile(
     | (?:pypi|xai|pplx)-[\w-]{30,} | hvs\.[\w-]{20,}
     | SG\.[\w-]{16,}\.[\w-]{16,}
     | (?<!-)eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*){1,4}         # JSON Web Tokens
-    )[\w-]*""",
-    re.VERBOSE,
-)
+    )[\w-]*"""
 
 _KEY_MARK = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 #: What a key's lines consist of, with the escapes that a repr makes of line ends.

@@ -148,20 +148,19 @@ _CODE_SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")
 # The kinds of HTML block of CommonMark, by what ends them: a closing tag, a comment's end, and for
 # all others an empty line.
 _HTML_TO_TAG = re.compile(r"<(script|pre|style|textarea)(?:\s|>|$)", re.IGNORECASE)
-_HTML_TO_BLANK = re.compile(
+# `re` compiles these two when they are first needed, and keeps them: `%load_ext` need not wait.
+_HTML_TO_BLANK = (
     r"</?(?:address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|"
     r"details|dialog|dir|div|dl|dt|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|"
     r"head|header|hr|html|iframe|legend|li|link|main|menu|menuitem|nav|noframes|ol|optgroup|"
     r"option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track|ul)"
-    r"(?:\s|/?>|$)",
-    re.IGNORECASE,
+    r"(?:\s|/?>|$)"
 )
 _HTML_TAG_ALONE = re.compile(r"(?:<[a-z][\w-]*(?:\s[^<>]*)?>|</[a-z][\w-]*\s*>)\s*$", re.IGNORECASE)
 #: What may hold Markdown between empty lines, so that its end must be waited for.
-_HTML_HOLDER = re.compile(
+_HTML_HOLDER = (
     r"<(/?)(article|aside|blockquote|center|details|div|dl|fieldset|figure|footer|form|header|main|"
-    r"nav|ol|section|table|ul)\b[^<>]*?(/?)>",
-    re.IGNORECASE,
+    r"nav|ol|section|table|ul)\b[^<>]*?(/?)>"
 )
 
 
@@ -325,7 +324,7 @@ class _Blocks:
         self._html_end = None if end and end in content.lower() else end
 
     def _follow_holders(self, content: str) -> None:
-        for closing, name, alone in _HTML_HOLDER.findall(content):
+        for closing, name, alone in re.findall(_HTML_HOLDER, content, re.IGNORECASE):
             tag = name.lower()
             if not closing and not alone:
                 self._holders.append(tag)
@@ -347,7 +346,9 @@ def _html_end(content: str, *, paragraph: bool = False) -> str | None:
         return f"</{found[1].lower()}>"
     if content.startswith("<!--"):
         return "-->"
-    if _HTML_TO_BLANK.match(content) or (not paragraph and _HTML_TAG_ALONE.match(content)):
+    if re.match(_HTML_TO_BLANK, content, re.IGNORECASE) or (
+        not paragraph and _HTML_TAG_ALONE.match(content)
+    ):
         return ""
     return None
 
