@@ -12,6 +12,7 @@ import time
 import uuid
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from claude_magic.session.host import this_host
 from claude_magic.tape.loopback import LoopbackServer
 
 from .kernel import CELL_TIMEOUT_S, Ran
@@ -210,14 +212,20 @@ class Hub:
         return answer
 
     def end(self) -> None:
-        """Ask it to end, and all servers with it; kill it if that takes too long."""
+        """Ask it to end, and all servers with it; kill all of them if that takes too long."""
         self._http.close()
+        host = this_host()
+        family = [(pid, host.started(pid)) for pid in host.descendants(self._process.pid)]
         self._process.terminate()
         try:
-            self._process.wait(20)
+            self._process.wait(STEP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        # Whoever of them lives on holds the pipe of the log, which would never end.
+        for pid, started in family:
+            if started is not None:
+                host.kill(pid, partial(host.lives, f"{pid}-{started}"))
         self._reader.join(STEP_TIMEOUT_S)
         assert self._process.stderr is not None
         self._process.stderr.close()
