@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from claude_magic.errors import TurnInterruptedError
-from claude_magic.session import TurnFailed, TurnFinished
+from claude_magic.session import Relay, TurnFailed, TurnFinished
 
 from .desk import Job
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from .desk import Desk
     from .renderers import Renderer
 
-    _Arrival: TypeAlias = "Event | _Interrupt | Job[Any]"
+    _Arrival: TypeAlias = "list[Event] | _Interrupt | Job[Any]"
+
+#: Pieces of an answer wake the cell this often at most, in seconds: it shows them less often still.
+HAND_ON_EVERY_S = 0.05
 
 #: On Windows nothing interrupts a wait, so it must end by itself now and then, in seconds.
 WAKE_EVERY_S = 0.2 if sys.platform == "win32" else None
@@ -73,32 +76,41 @@ def pump(  # noqa: PLR0913 - what a cell has to do with
     with _interrupts_into(arrivals), desk.attended(arrivals.put):
         turn = session.send(prompt, options=options)
         on_sent(turn)
-        turn.subscribe(arrivals.put)
+        turn.subscribe(Relay(arrivals.put, HAND_ON_EVERY_S))
         try:
             while True:
-                event = _next(arrivals, renderer)
-                if isinstance(event, Job):
+                arrival = _next(arrivals, renderer)
+                if isinstance(arrival, Job):
                     renderer.refresh()
-                    if not event.perform():
+                    if not arrival.perform():
                         continue
-                    event = _Interrupt()
-                if isinstance(event, _Interrupt):
+                    arrival = _Interrupt()
+                if isinstance(arrival, _Interrupt):
                     interrupts += 1
                     turn.interrupt()
                     if interrupts == 1:
                         continue
-                    event = TurnFailed(TurnInterruptedError(turn.text))
-                renderer.show(event)
-                if isinstance(event, TurnFailed):
-                    raise event.error
-                if isinstance(event, TurnFinished):
+                    arrival = [TurnFailed(TurnInterruptedError(turn.text))]
+                finished = _show(arrival, renderer)
+                if finished is not None:
                     if interrupts:
                         raise TurnInterruptedError(turn.text)
-                    return event
+                    return finished
         finally:
             # A renderer that fails must not leave Claude writing for nobody.
             if not turn.settled:
                 turn.interrupt()
+
+
+def _show(events: list[Event], renderer: Renderer) -> TurnFinished | None:
+    """Show events, and return the end of the turn where that is the last of them."""
+    for event in events:
+        renderer.show(event)
+        if isinstance(event, TurnFailed):
+            raise event.error
+        if isinstance(event, TurnFinished):
+            return event
+    return None
 
 
 def _next(arrivals: queue.SimpleQueue[_Arrival], renderer: Renderer) -> _Arrival:

@@ -38,6 +38,7 @@ from .permission import (
 from .pool import Pool
 from .records import Record
 from .registry import DEFAULT_MAX_LIVE, MAIN, SHORTEST_ID, SessionRegistry
+from .relay import Relay
 from .served import KERNEL_SERVER, Caller, Picture, ServedTool, ToolAnswer
 from .session import ClaudeSession
 from .state import SessionState, SessionStatus
@@ -74,6 +75,7 @@ __all__ = [
     "Pool",
     "Prompt",
     "Record",
+    "Relay",
     "RetryScheduled",
     "RoomAwaited",
     "ServedTool",

@@ -24,6 +24,7 @@ from .events import (
     TurnFinished,
 )
 from .loop import loop_thread
+from .relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -235,39 +236,39 @@ class Turn:
     def _follow(self, wanted: Callable[[Event], bool]) -> Iterator[Event]:
         """Yield events as they come; what is not wanted wakes nobody."""
         # A KeyboardInterrupt can break SimpleQueue.get and nothing of it needs a lock.
-        arrivals: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.subscribe(lambda event: arrivals.put(event) if wanted(event) else None)
+        arrivals: queue.SimpleQueue[list[Event]] = queue.SimpleQueue()
+        relay = Relay(arrivals.put)
+        self.subscribe(lambda event: relay(event) if wanted(event) else None)
         try:
             while True:
-                event = arrivals.get()
-                if isinstance(event, TurnFailed):
-                    raise event.error
-                yield event
-                if isinstance(event, TurnFinished):
-                    return
+                for event in arrivals.get():
+                    if isinstance(event, TurnFailed):
+                        raise event.error
+                    yield event
+                    if isinstance(event, TurnFinished):
+                        return
         finally:
             if not self.settled:
                 self.interrupt()
 
     async def _afollow(self, wanted: Callable[[Event], bool]) -> AsyncIterator[Event]:
         loop = asyncio.get_running_loop()
-        arrivals: asyncio.Queue[Event] = asyncio.Queue()
+        arrivals: asyncio.Queue[list[Event]] = asyncio.Queue()
 
-        def forward(event: Event) -> None:
-            if not wanted(event):
-                return
+        def forward(events: list[Event]) -> None:
             with suppress(RuntimeError):  # the loop was closed with the turn still under way
-                loop.call_soon_threadsafe(arrivals.put_nowait, event)
+                loop.call_soon_threadsafe(arrivals.put_nowait, events)
 
-        self.subscribe(forward)
+        relay = Relay(forward)
+        self.subscribe(lambda event: relay(event) if wanted(event) else None)
         try:
             while True:
-                event = await arrivals.get()
-                if isinstance(event, TurnFailed):
-                    raise event.error
-                yield event
-                if isinstance(event, TurnFinished):
-                    return
+                for event in await arrivals.get():
+                    if isinstance(event, TurnFailed):
+                        raise event.error
+                    yield event
+                    if isinstance(event, TurnFinished):
+                        return
         finally:
             if not self.settled:
                 self.interrupt()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from claude_magic.session import (
@@ -89,7 +90,7 @@ class LiveRenderer:
         self._status = status
         self._clock = clock
         self._outputs = Outputs()
-        self._blocks: dict[int, _Block] = {}
+        self._blocks: defaultdict[int, _Block] = defaultdict(_Block)
         self._growing: set[int] = set()
         self._waiting: set[int] = set()
         self._thinking = Thinking(clock)
@@ -105,10 +106,10 @@ class LiveRenderer:
         """Take one event."""
         match event:
             case TextDelta():
-                self._blocks.setdefault(event.block, _Block()).segments.feed(event.text)
+                self._blocks[event.block].segments.feed(event.text)
                 self._waiting.add(event.block)
             case TextWithdrawn():
-                self._blocks.setdefault(event.block, _Block()).withdraw()
+                self._blocks[event.block].withdraw()
                 self._waiting.add(event.block)
             case ThinkingDelta() | ThinkingFinished():
                 self._think(event)
