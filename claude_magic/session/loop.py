@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_magic.errors import SessionError
 
+from .pipes import PipeLoop
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
@@ -116,7 +118,7 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     if sys.platform == "win32":
         # ipykernel 6 sets a policy whose loops cannot start processes.
         return asyncio.ProactorEventLoop()
-    return asyncio.new_event_loop()
+    return PipeLoop()
 
 
 # Re-entrant: the garbage collector may run a session's finalizer while this thread holds it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 from claude_magic.errors import ConnectionLostError
@@ -10,8 +11,9 @@ from claude_magic.errors import ConnectionLostError
 if TYPE_CHECKING:
     from .sdk import Client
 
-#: While a turn is under way its process is asked for a sign of life this often, in seconds.
-PING_EVERY_S = 1.0
+#: While a turn is under way its process is asked for a sign of life after so long without one, in
+#: seconds.
+PING_AFTER_S = 1.0
 
 #: A sign of life takes a millisecond, also while the API is silent or a tool runs; a process that
 #: gave none within `PING_TIMEOUT_S` seconds so many times in a row is taken for frozen.
@@ -20,19 +22,23 @@ PINGS_MISSED = 3
 
 
 async def frozen(client: Client) -> bool:
-    """Ask a process for signs of life until there is none.
+    """Wait for signs of life, and ask for them, until there is none.
 
     Returns
     -------
     bool
         True once it is frozen; False if it went away, of which its reader knows more.
     """
+    began_s = time.monotonic()
     missed = 0
     while missed < PINGS_MISSED:
-        await asyncio.sleep(PING_EVERY_S if not missed else 0)
+        wait_s = max(began_s, client.heard_s) + PING_AFTER_S - time.monotonic()
+        if wait_s > 0:
+            missed = 0
+            await asyncio.sleep(wait_s)
+            continue
         try:
             await asyncio.wait_for(client.ping(), PING_TIMEOUT_S)
-            missed = 0
         except asyncio.TimeoutError:
             missed += 1
         except ConnectionLostError:

@@ -44,6 +44,7 @@ from claude_magic.session import (
 )
 from claude_magic.session.loop import loop_thread
 from claude_magic.session.sdk import client
+from claude_magic.session.watchdog import PING_AFTER_S
 from claude_magic.tape import Cut, Failure, Hold, Pause, Reply, Text, ToolUse
 
 if TYPE_CHECKING:
@@ -590,6 +591,29 @@ def test_a_frozen_process_is_replaced_and_the_answer_comes(
     elapsed_s = time.monotonic() - began
     print(f"frozen process: answer after {elapsed_s:.1f} s")  # noqa: T201 - the figure
     assert elapsed_s < 10
+
+
+def test_only_who_is_quiet_is_asked_for_a_sign_of_life(
+    session: ClaudeSession,
+    connected: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard_s = [time.monotonic()]
+    quiet_s: list[float] = []
+    ping = client.Client.ping
+
+    async def noted(asked: client.Client) -> None:
+        quiet_s.append(time.monotonic() - heard_s[-1])
+        await ping(asked)
+
+    monkeypatch.setattr(client.Client, "ping", noted)
+    speaking = [part for _ in range(45) for part in (Text("so "), Pause(0.05))]
+    connected.replies.append(Reply.of(*speaking, Pause(1.5 * PING_AFTER_S), Text("there")))
+    turn = session.send("Tell me.")
+    turn.subscribe(lambda _: heard_s.append(time.monotonic()))
+    turn.result()
+    assert quiet_s
+    assert min(quiet_s) > 0.9 * PING_AFTER_S
 
 
 def test_what_always_dies_is_left_alone_in_the_end(session: ClaudeSession, connected: Any) -> None:

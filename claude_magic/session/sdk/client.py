@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import signal
+import time
 import uuid
 from collections import deque
 from contextlib import contextmanager, suppress
@@ -87,6 +89,8 @@ class Client:
         caller: Caller,
         mirror: Mirror | None = None,
     ) -> None:
+        #: When the process gave a sign of life last, by `time.monotonic()`.
+        self.heard_s = -math.inf
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._decide = decide
         self._cwd = options.cwd or Path.cwd()
@@ -247,6 +251,7 @@ class Client:
         translator = Translator()
         try:
             async for message in self._client.receive_messages():
+                self.heard_s = time.monotonic()
                 for observation in translator.translate(message):
                     yield observation
         except ProcessError as error:
@@ -275,6 +280,7 @@ class Client:
         """
         with _control_request():
             await self._client.get_mcp_status()
+        self.heard_s = time.monotonic()
 
     async def disconnect(self) -> None:
         """Close the process; takes five seconds if a turn is under way, so end that first."""
