@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import importlib
 
+from . import lazily
 from ._version import __version__
 
 # As in typing, whose import would take most of the time that the import of this package takes.
@@ -67,12 +68,11 @@ _HOMES = {
 }
 
 
+_find = lazily.exports(__name__, _HOMES)
+
+
 def __getattr__(name: str) -> object:
-    if name == "errors":
-        return importlib.import_module("claude_magic.errors")
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module("claude_magic.errors") if name == "errors" else _find(name)
 
 
 def __dir__() -> list[str]:

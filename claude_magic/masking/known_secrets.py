@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .named_values import MASK
-from .secret_names import is_secret
+from .secret_names import MASK, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .secret_names import is_secret
-
-#: What stands in a secret's place.
-MASK = "•••"
+from .secret_names import MASK, is_secret
 
 _NAME = re.compile(
     r"""(?<![\w-])

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+#: What stands in a secret's place.
+MASK = "•••"
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())

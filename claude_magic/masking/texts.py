@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import string
 
-from .named_values import MASK, NamedValues
+from .named_values import NamedValues
+from .secret_names import MASK
 
 
 def mask(text: str) -> str:

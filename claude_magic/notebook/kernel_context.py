@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING
 
-from claude_magic.masking import mask
+from claude_magic import masking
 
 from .kernel.digest import Digest
 
@@ -52,7 +52,7 @@ class KernelContext:
         variables = self._looked.update(self._shell.user_ns)
         self._telling = {*self._errors(), *self._proposals.outcomes()}
         news = sorted(self._telling - self._told)
-        return _cut(mask("\n".join(line for line in (variables, *news) if line)))
+        return _cut(masking.mask("\n".join(line for line in (variables, *news) if line)))
 
     def remember(self) -> None:
         """Take note that Claude was told what `told` returned last."""

@@ -7,12 +7,12 @@ from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.masking import KnownSecrets, mask
+from claude_magic import masking
 from claude_magic.session import Picture, ServedTool, ToolAnswer, ToolDefinition, well_formed
 
+from . import kernel
 from .cells import ProposedCell
 from .kernel.kinds import lineage
-from .kernel.views import summary, view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -150,7 +150,7 @@ class KernelTools:
         return ServedTool(ToolDefinition(name, description, schema), run, looks_only)
 
     def _masked(self, answer: ToolAnswer) -> ToolAnswer:
-        secrets = KnownSecrets(self._shell.user_ns, os.environ)
+        secrets = masking.KnownSecrets(self._shell.user_ns, os.environ)
         return replace(answer, text=secrets.mask(answer.text))
 
     # -- the tools, on the main thread ---------------------------------------------------------
@@ -162,7 +162,7 @@ class KernelTools:
             return ToolAnswer("There are no variables yet.")
         lines = []
         for name, value in list(variables.items())[:MAX_VARIABLES]:
-            told = summary(name, value)
+            told = kernel.summary(name, value)
             facts = (told.type, told.shape, told.size)
             lines.append(f"{name}: {', '.join(fact for fact in facts if fact)}")
         if len(variables) > MAX_VARIABLES:
@@ -173,13 +173,13 @@ class KernelTools:
         """Show one variable."""
         if name not in self._shell.user_ns:
             return ToolAnswer(f"There is no variable {name!r}.", is_error=True)
-        seen = view(name, self._shell.user_ns[name])
+        seen = kernel.view(name, self._shell.user_ns[name])
         pictures = tuple(Picture(each.media_type, each.data) for each in seen.pictures)
         return ToolAnswer(seen.text, pictures)
 
     def last_error(self) -> ToolAnswer:
         """Show the last traceback."""
-        return ToolAnswer(mask(self._history.last_error() or "No cell has failed so far."))
+        return ToolAnswer(masking.mask(self._history.last_error() or "No cell has failed so far."))
 
     def recent_cells(self, count: int = 5) -> ToolAnswer:
         """Show the cells that were run last."""
@@ -190,7 +190,7 @@ class KernelTools:
             return ToolAnswer("No cell was run before this one.")
         pictures = [picture for run in runs for picture in run.pictures][-MAX_PICTURES:]
         return ToolAnswer(
-            mask("\n\n".join(map(_told_run, runs))),
+            masking.mask("\n\n".join(map(_told_run, runs))),
             tuple(Picture(each.media_type, each.data) for each in pictures),
         )
 
@@ -218,7 +218,9 @@ class KernelTools:
         if result.interrupted:
             # The interrupt is meant for the turn as well.
             raise KeyboardInterrupt
-        return ToolAnswer(mask(_told_result(result)), pictures, is_error=result.error is not None)
+        return ToolAnswer(
+            masking.mask(_told_result(result)), pictures, is_error=result.error is not None
+        )
 
 
 def user_variables(shell: InteractiveShell) -> dict[str, Any]:

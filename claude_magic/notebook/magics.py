@@ -19,8 +19,8 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
+from claude_magic import masking
 from claude_magic.errors import ClaudeMagicError, OptionError, UsageError
-from claude_magic.masking import mask
 from claude_magic.session import (
     MAIN,
     READING_TOOLS,
@@ -32,6 +32,7 @@ from claude_magic.session import (
 )
 from claude_magic.widgets import ControlChannel
 
+from . import renderers
 from .answers import Form, fenced
 from .arguments import dollars, parse_options, split, variable_name
 from .cells import Proposals
@@ -52,7 +53,6 @@ from .manual import manual
 from .person import Person
 from .prompt import compose, readable
 from .pump import pump
-from .renderers import ConsoleRenderer, FinalRenderer, LiveRenderer
 from .reply import Reply
 from .request import Request, option_changes
 from .table import past_table, sessions_table
@@ -315,11 +315,11 @@ class ClaudeMagics(Configuration, Magics):
     def _renderer(self, session: ClaudeSession) -> Renderer:
         match front_end(self.shell):
             case FrontEnd.NOTEBOOK:
-                return LiveRenderer(session.status)
+                return renderers.LiveRenderer(session.status)
             case FrontEnd.BATCH:
-                return FinalRenderer(session.status)
+                return renderers.FinalRenderer(session.status)
             case FrontEnd.CONSOLE:
-                return ConsoleRenderer(session.status)
+                return renderers.ConsoleRenderer(session.status)
 
     def _configured(self, change: Bunch) -> None:
         """Start conversations with a new value from now on."""
@@ -511,8 +511,8 @@ class ClaudeMagics(Configuration, Magics):
                 raise UsageError("No cell has failed since the extension was loaded.")
             told = FAILED.format(
                 number=failed.number,
-                source=fenced(mask(failed.source), "python"),
-                error=fenced(mask(error), ""),
+                source=fenced(masking.mask(failed.source), "python"),
+                error=fenced(masking.mask(error), ""),
             )
             self.ask(Request(FIX, attached=told))
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic.errors import UsageError
 
+from . import kernel
 from .context import enclosed
 from .kernel.kinds import lineage
-from .kernel.views import view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +64,7 @@ def attachments(prompt: str, namespace: Mapping[str, Any]) -> Iterator[dict[str,
             yield {"type": "text", "text": enclosed(f"@{name} is the file {path.name}:")}
             yield _file_block(path)
             continue
-        seen = view(name, value)
+        seen = kernel.view(name, value)
         yield {"type": "text", "text": enclosed(f"@{name} is this variable:\n{seen.text}")}
         for picture in seen.pictures:
             yield _block("image", picture.media_type, picture.data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.masking import KnownSecrets
+from claude_magic import masking
 
 from .answers import WISHES
 from .context import enclosed
@@ -44,7 +44,7 @@ def compose(
     UsageError
         If a file that is mentioned is too large for the API.
     """
-    secrets = KnownSecrets(namespace, os.environ)
+    secrets = masking.KnownSecrets(namespace, os.environ)
     blocks = [*attachments(text, namespace)]
     if form in WISHES:
         blocks.append({"type": "text", "text": enclosed(WISHES[form])})

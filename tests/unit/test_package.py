@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import claude_magic
+import claude_magic.masking
+import claude_magic.notebook.renderers
 
 ROOT = Path(claude_magic.__file__).parents[1]
 
@@ -57,7 +59,33 @@ def test_importing_it_loads_nothing_that_the_interpreter_has_not() -> None:
         text=True,
         check=True,
     )
-    assert set(run.stdout.split()) == {"claude_magic", "claude_magic._version"}
+    assert set(run.stdout.split()) == {
+        "claude_magic",
+        "claude_magic._version",
+        "claude_magic.lazily",
+    }
+
+
+def test_what_only_a_turn_needs_is_not_loaded_with_the_magics() -> None:
+    parts = (
+        "claude_magic.masking.texts",
+        "claude_magic.notebook.kernel.views",
+        "claude_magic.notebook.renderers.live",
+    )
+    code = f"import sys, claude_magic.notebook; print(*sys.modules.keys() & set({parts!r}))"
+    run = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.split() == []
+
+
+def test_an_export_that_is_not_there_is_an_attribute_error() -> None:
+    for package in (claude_magic, claude_magic.masking, claude_magic.notebook.renderers):
+        with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no .* 'wombat'"):
+            _ = package.wombat
 
 
 @pytest.mark.skipif(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from claude_magic.masking import mask
+from claude_magic import masking
 
 from .kinds import type_name
 
@@ -83,7 +83,7 @@ def cut(text: str, limit: int) -> str:
     limit
         The most characters to return, the note included.
     """
-    masked = mask(text[: limit + _MARGIN])
+    masked = masking.mask(text[: limit + _MARGIN])
     whole = len(text) <= limit + _MARGIN
     left_out = len(masked if whole else text) - limit
     if left_out <= 0:
@@ -101,8 +101,8 @@ def head_and_tail(text: str, limit: int) -> str:
     note = f"\n… {len(text) - limit:,} characters left out …\n"
     room = max(0, limit - len(note))
     last = room // 3
-    end = mask(text[-last - _MARGIN :])[-last:] if last else ""
-    return mask(text[: room - last + _MARGIN])[: room - last] + note + end
+    end = masking.mask(text[-last - _MARGIN :])[-last:] if last else ""
+    return masking.mask(text[: room - last + _MARGIN])[: room - last] + note + end
 
 
 def visible(text: str) -> str:

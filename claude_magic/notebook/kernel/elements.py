@@ -6,7 +6,8 @@ import types
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.masking import MASK, is_secret, mask
+from claude_magic import masking
+from claude_magic.masking import MASK, is_secret
 
 from .bounded import cut, failure, plain
 from .kinds import class_attribute, class_name, counted, kind_of, length, lineage, shape, type_name
@@ -142,7 +143,7 @@ def _joined(
 def _quoted(value: Any, limit: int) -> str:
     cls: Any = next(cls for cls in (str, bytes, bytearray) if cls in lineage(value))
     start = cls.__getitem__(value, slice(_LONGEST))
-    text = repr(mask(plain(start))) if cls is str else mask(repr(bytes(start)))
+    text = repr(masking.mask(plain(start))) if cls is str else masking.mask(repr(bytes(start)))
     if len(text) <= limit and cls.__len__(value) <= _LONGEST:
         return text
     return f"{text[: max(1, min(limit - 2, len(text) - 1))]}…{text[-1]}"

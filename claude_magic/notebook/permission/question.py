@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -393,8 +392,10 @@ def _comparable(before: str, after: str) -> bool:
 
 
 def _diff(before: str, after: str, name: str) -> str:
+    from difflib import unified_diff  # noqa: PLC0415 - most turns change no file
+
     # Not splitlines: it ends lines where others see none.
-    lines = difflib.unified_diff(
+    lines = unified_diff(
         _lines(before),
         _lines(after),
         f"{visible(name, one_line=True)} (now)",

@@ -18,34 +18,33 @@ import re
 
 from .folds import inert, one_block
 
+# `re` compiles the strings among these when a text is first looked at, and keeps them.
+
 #: Tags that stay, as long as they have no attributes.
 _HARMLESS = r"</?(?:b|br|details|em|hr|i|kbd|mark|s|small|strong|sub|summary|sup|u) ?/?>"
-_TAG = re.compile(rf"(?!{_HARMLESS})<(?=[A-Za-z/!?])", re.IGNORECASE)
+_TAG = rf"(?i)(?!{_HARMLESS})<(?=[A-Za-z/!?])"
 #: An unknown tag without attributes does nothing: types in angle brackets are common in code.
-_NO_TAG = re.compile(r"<(?:T|bool|char|double|float|int|std\w*\.h|i?o?stream|str|string|vector)>")
+_NO_TAG = r"<(?:T|bool|char|double|float|int|std\w*\.h|i?o?stream|str|string|vector)>"
 
 _ADDRESS_IN_BRACKETS = re.compile(r"<((?:https?://|mailto:)[^\s<>\"'`]+)>")
 #: So much of an address is looked at, in characters: a text of nothing but their beginnings would
 #: take seconds each time it is shown.
 _LOOKED_AT = 300
-_DESTINATION = re.compile(
-    rf"(?<=\])(?P<opening>[(:])(?=\s*<?(?P<address>[^\s>)]{{0,{_LOOKED_AT}}}))",
-)
+_DESTINATION = rf"(?<=\])(?P<opening>[(:])(?=\s*<?(?P<address>[^\s>)]{{0,{_LOOKED_AT}}}))"
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _SCHEMES = {"http", "https", "mailto", "attachment"}
 #: All but those that name a file in or below the notebook's folder.
 _IMAGE = re.compile(r"!\[(?![^\[\]\n]*\]\((?![/.]*/)[\w./%-]+\))")
 #: What makes links and attributes in mathematics.
-_COMMAND = re.compile(r"\\(?:href|class|cssId|style|data|csname)(?![A-Za-z])")
+_COMMAND = r"\\(?:href|class|cssId|style|data|csname)(?![A-Za-z])"
 
 _FENCE = re.compile(
     r"^(?P<margin>(?:[ \t>]|(?:[-+*]|\d{1,9}[.)])[ \t])*)(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})",
 )
 _NOT_EMPTY_LINE = r"(?:(?!\n[ \t]*\n).)"
-_CODE_OR_MATH = re.compile(
-    rf"(?<![`\\])(?P<ticks>`+)(?!`)(?P<code>{_NOT_EMPTY_LINE}+?)(?<!`)(?P=ticks)(?!`)"
-    rf"|(?<!\\)(?P<dollars>\$\$?)(?!\$)(?P<math>{_NOT_EMPTY_LINE}+?)(?P=dollars)",
-    re.DOTALL,
+_CODE_OR_MATH = (
+    rf"(?s)(?<![`\\])(?P<ticks>`+)(?!`)(?P<code>{_NOT_EMPTY_LINE}+?)(?<!`)(?P=ticks)(?!`)"
+    rf"|(?<!\\)(?P<dollars>\$\$?)(?!\$)(?P<math>{_NOT_EMPTY_LINE}+?)(?P=dollars)"
 )
 
 
@@ -76,10 +75,10 @@ def sanitised(markdown: str) -> str:
 
 def _dangerous(text: str) -> bool:
     return bool(
-        _TAG.search(_NO_TAG.sub("", text))
-        or _COMMAND.search(text)
+        re.search(_TAG, re.sub(_NO_TAG, "", text))
+        or re.search(_COMMAND, text)
         or _IMAGE.search(text)
-        or any(_leads_astray(found["address"]) for found in _DESTINATION.finditer(text))
+        or any(_leads_astray(found["address"]) for found in re.finditer(_DESTINATION, text))
     )
 
 
@@ -105,7 +104,7 @@ def _fence(opening: re.Match[str], lines: list[str], *, closed: bool) -> list[st
 def _text(text: str) -> str:
     pieces: list[str] = []
     end = 0
-    for found in _CODE_OR_MATH.finditer(text):
+    for found in re.finditer(_CODE_OR_MATH, text):
         pieces.append(_prose(text[end : found.start()]))
         end = found.end()
         whole, code = found[0], found["code"]
@@ -121,15 +120,15 @@ def _text(text: str) -> str:
 
 def _prose(text: str) -> str:
     text = _ADDRESS_IN_BRACKETS.sub(r"\1", text)
-    text = _COMMAND.sub(lambda found: f"&#92;{found[0][1:]}", text)
+    text = re.sub(_COMMAND, lambda found: f"&#92;{found[0][1:]}", text)
     text = _IMAGE.sub("(image) [", text)
-    return _DESTINATION.sub(_without_link, _TAG.sub("&lt;", text))
+    return re.sub(_DESTINATION, _without_link, re.sub(_TAG, "&lt;", text))
 
 
 def _math(text: str) -> str:
     """Mathematics knows no entities, but a space means nothing to it."""
-    text = _IMAGE.sub("! [", _TAG.sub("< ", _COMMAND.sub(r"\\mathrm", text)))
-    return _DESTINATION.sub(r" \g<opening>", text)
+    text = _IMAGE.sub("! [", re.sub(_TAG, "< ", re.sub(_COMMAND, r"\\mathrm", text)))
+    return re.sub(_DESTINATION, r" \g<opening>", text)
 
 
 def _without_link(found: re.Match[str]) -> str:
