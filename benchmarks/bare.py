@@ -125,12 +125,29 @@ def resumed(session_id: str, prompt: str, **changes: Any) -> Took:
 
 def single(prompt: str = "Hello", **changes: Any) -> float:
     """Ask with the SDK's `query()`, a process for the call; return how long it took, in seconds."""
+    began = time.perf_counter()
+    asyncio.run(_query(prompt, options(**changes)))
+    return time.perf_counter() - began
 
-    async def once() -> None:
-        async for message in query(prompt=prompt, options=options(**changes)):
-            if isinstance(message, ResultMessage):
-                assert not message.is_error, message.result
+
+def singles(count: int, at_once: int) -> float:
+    """Ask so often with `query()`, some at a time; return how long all took, in seconds."""
+
+    async def all_of_them() -> None:
+        room = asyncio.Semaphore(at_once)
+
+        async def once() -> None:
+            async with room:
+                await _query("Hello", options())
+
+        await asyncio.gather(*(once() for _ in range(count)))
 
     began = time.perf_counter()
-    asyncio.run(once())
+    asyncio.run(all_of_them())
     return time.perf_counter() - began
+
+
+async def _query(prompt: str, given: ClaudeAgentOptions) -> None:
+    async for message in query(prompt=prompt, options=given):
+        if isinstance(message, ResultMessage):
+            assert not message.is_error, message.result
