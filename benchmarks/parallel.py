@@ -22,6 +22,7 @@ from support.processes import carriers
 
 import claude_magic.session.sdk
 from claude_magic import ClaudeSession
+from claude_magic.session.loop import MAX_STARTS
 from claude_magic.session.pool import Pool
 
 from .bare import options, turn
@@ -46,10 +47,11 @@ MAX_LIVE = 4
 def measure(bench: Bench, report: Report) -> None:
     """Measure many sessions of ours in turns with many bare clients."""
     sessions = SESSIONS if bench.times(SESSIONS) == SESSIONS else 4
-    ours, bare = [], []
+    ours, bare, paced = [], [], []
     for number in range(bench.times(ATTEMPTS)):
         ours.append(_attempt(bench, "ours", sessions, f"ours-{number}"))
         bare.append(_attempt(bench, "bare", sessions, f"bare-{number}"))
+        paced.append(_attempt(bench, "paced", sessions, f"paced-{number}"))
     floor = Sample.of(
         sum(bench.api.ask("Hello")[1] for _ in range(sessions))
         for _ in range(bench.times(ATTEMPTS))
@@ -66,21 +68,37 @@ def measure(bench: Bench, report: Report) -> None:
             headline=True,
         ),
         Figure(
+            "the same beside clients that start as ours do",
+            Sample.of(took_s for took_s, _ in ours),
+            "s",
+            Goal(1.15),
+            Sample.of(took_s for took_s, _ in paced),
+            f"{sessions} bare clients, {MAX_STARTS} starting at a time",
+        ),
+        Figure(
             "their memory, all processes",
             Sample.of(size for _, size in ours),
             "B",
             Goal(1.05),
+            Sample.of(size for _, size in paced),
+            f"{sessions} bare clients, {MAX_STARTS} starting at a time",
+        ),
+        Figure(
+            "the same beside clients that start all at once",
+            Sample.of(size for _, size in ours),
+            "B",
+            Goal(1.2),
             Sample.of(size for _, size in bare),
             f"{sessions} bare clients",
         ),
     ]
     points = [point for point in POINTS if point <= sessions]
     for kind, label in (
-        ("bare", "bare clients"),
+        ("paced", "bare clients"),
         ("ours", "sessions, each with a process"),
         ("kernel", f"sessions of a kernel, {MAX_LIVE} with a process"),
     ):
-        known = {"ours": ours, "bare": bare}.get(kind)
+        known = {"ours": ours, "paced": paced}.get(kind)
         sizes = [
             Sample.of(size for _, size in known).median
             if known and point == sessions
@@ -129,12 +147,15 @@ async def _ours(count: int, pool: Pool | None = None) -> tuple[float, int]:
         return time.perf_counter() - began, _bytes()
 
 
-async def _bare(count: int) -> tuple[float, int]:
+async def _bare(count: int, starts: int) -> tuple[float, int]:
+    """Have bare clients answer, of which so many may be starting at a time."""
     async with AsyncExitStack() as stack:
+        room = asyncio.Semaphore(starts)
 
         async def once() -> ClaudeSDKClient:
             client = ClaudeSDKClient(options())
-            await client.connect()
+            async with room:
+                await client.connect()
             await turn(client, "Hello")
             return client
 
@@ -149,7 +170,8 @@ async def _bare(count: int) -> tuple[float, int]:
 KINDS: dict[str, Callable[[int], Coroutine[Any, Any, tuple[float, int]]]] = {
     "ours": _ours,
     "kernel": lambda count: _ours(count, Pool(MAX_LIVE)),
-    "bare": _bare,
+    "bare": lambda count: _bare(count, count),
+    "paced": lambda count: _bare(count, MAX_STARTS),
 }
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: Pieces of an answer wake the other thread this often at most, in seconds. Each time the two
 #: threads take turns at the interpreter's lock, which costs more than what they hand on.
-EVERY_S = 0.002
+EVERY_S = 0.01
 
 
 class Relay:
