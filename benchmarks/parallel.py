@@ -87,7 +87,7 @@ def measure(bench: Bench, report: Report) -> None:
             "the same beside clients that start all at once",
             Sample.of(size for _, size in ours),
             "B",
-            Goal(1.2),
+            Goal(1.05),
             Sample.of(size for _, size in bare),
             f"{sessions} bare clients",
         ),
