@@ -21,8 +21,9 @@ EVERY_S = 0.01
 class Relay:
     """A turn's listener that hands events on, many at a time where they come fast.
 
-    The first piece after a pause goes at once, those that follow it within `every_s` go together,
-    and whatever is no piece goes at once with all before it. Loop thread only.
+    The first piece after a pause or behind something else goes at once, those that follow it within
+    `every_s` go together, and whatever is no piece goes at once with all before it. Loop thread
+    only.
 
     Parameters
     ----------
@@ -48,6 +49,7 @@ class Relay:
         self._held.append(event)
         if not isinstance(event, (TextDelta, ThinkingDelta, ToolCallDelta)):
             self._release()
+            self._handed_on_s = -math.inf
         elif self._timer is None:
             loop = asyncio.get_running_loop()
             due_s = self._handed_on_s + self._every_s

@@ -41,6 +41,18 @@ def test_pieces_that_come_at_once_go_together() -> None:
     assert len(handed) < len(pieces) / 10
 
 
+def test_the_first_piece_behind_something_else_waits_for_nothing() -> None:
+    handed: list[list[Event]] = []
+
+    async def come() -> None:
+        relay = Relay(handed.append, every_s=1000)
+        for event in (_piece(0), ToolStarted("1", "Read", {}), _piece(1)):
+            relay(event)
+            assert handed[-1][-1] is event
+
+    asyncio.run(come())
+
+
 def test_what_is_no_piece_waits_for_nothing() -> None:
     handed: list[list[Event]] = []
     started = ToolStarted("1", "Read", {})
