@@ -67,27 +67,45 @@ class _Block:
     number
         Its number within the turn.
     shown
-        What was passed on of it.
+        What was passed on of it, without `pieces`.
     heard
-        What the present attempt at the message said of it.
+        What the present attempt at the message said of it, without `pieces`.
+    pieces
+        What came since the two are one. To put them together each time would take the longer the
+        more there are.
     """
 
     number: int
     shown: str = ""
     heard: str = ""
+    pieces: list[str] = field(default_factory=list)
 
     def hear(self, text: str) -> Iterator[Observation]:
         """Take what the present attempt says next."""
-        in_step = self.heard is self.shown
-        self.heard += text
-        if not in_step:
-            yield from self.show(complete=False)
+        if self.heard is not self.shown:
+            self.heard += text
+            yield from self._show(complete=False)
         elif text:
-            # Nearly always; what was shown need not be looked through again.
+            self.pieces.append(text)
             yield TextDelta(text, self.number)
-            self.shown = self.heard
 
-    def show(self, *, complete: bool) -> Iterator[Observation]:
+    def hear_whole(self, text: str) -> Iterator[Observation]:
+        """Take all that the present attempt says."""
+        self._join()
+        self.heard = text
+        yield from self._show(complete=True)
+
+    def begin_again(self) -> None:
+        """Wait for another attempt."""
+        self._join()
+        self.heard = ""
+
+    def _join(self) -> None:
+        if self.pieces:
+            self.heard = self.shown = self.shown + "".join(self.pieces)
+            self.pieces.clear()
+
+    def _show(self, *, complete: bool) -> Iterator[Observation]:
         """Pass on what was heard and is not shown yet; withdraw what was not said again."""
         if self.heard.startswith(self.shown):
             rest = self.heard[len(self.shown) :]
@@ -207,7 +225,7 @@ class Translator:
         self._message_id = message_id
         self._index = -1
         for block in self._blocks.values():
-            block.heard = ""
+            block.begin_again()
         self._broken_off[:0] = self._blocks.values()
         self._blocks.clear()
 
@@ -236,8 +254,7 @@ class Translator:
                     block = self._blocks.pop(self._index, None)
                     if block is None:
                         block = self._open()
-                    block.heard = well_formed(content.text)
-                    yield from block.show(complete=True)
+                    yield from block.hear_whole(well_formed(content.text))
                 case ToolUseBlock():
                     yield from self._tool_use(content)
                 case ThinkingBlock():
