@@ -32,16 +32,17 @@ LOOK_EVERY_S = 0.1
 
 def measure(bench: Bench, report: Report) -> None:
     """Measure batches in turns with calls in a row; count the processes in one of its own."""
-    ours, bare, crowd, floor = [], [], [], []
+    ours, reusing, bare, crowd, floor = [], [], [], [], []
     for _ in range(bench.times(BATCHES)):
         ours.append(_batch())
+        reusing.append(_batch(reuse_processes=True))
         bare.append(sum(single() for _ in range(CALLS)))
         crowd.append(singles(CALLS, AT_ONCE))
         floor.append(sum(bench.api.ask("Hello")[1] for _ in range(CALLS)))
     report.figures += [
         Figure(
-            f"`batch` of {CALLS}, `max_concurrency` {AT_ONCE}",
-            Sample.of(ours),
+            f"`batch` of {CALLS}, `max_concurrency` {AT_ONCE}, `reuse_processes`",
+            Sample.of(reusing),
             "s",
             Goal(0.45),
             Sample.of(bare),
@@ -50,28 +51,45 @@ def measure(bench: Bench, report: Report) -> None:
             headline=True,
         ),
         Figure(
-            f"the same beside `query()` {AT_ONCE} at a time",
+            "the same with a process for each call",
+            Sample.of(ours),
+            "s",
+            Goal(0.45),
+            Sample.of(bare),
+            f"{CALLS} × `query()` in a row",
+            headline=True,
+        ),
+        Figure(
+            f"the latter beside `query()` {AT_ONCE} at a time",
             Sample.of(ours),
             "s",
             Goal(WHOLE_MACHINE),
             Sample.of(crowd),
             f"{CALLS} × `query()`, {AT_ONCE} at a time",
         ),
-        Figure("its processes at most", Sample.of([_most_processes()]), "", Goal(plus=5)),
+        Figure(
+            "its processes at most", Sample.of([_most_processes(reuse=False)]), "", Goal(plus=5)
+        ),
+        Figure(
+            "processes at most, `reuse_processes`",
+            Sample.of([_most_processes(reuse=True)]),
+            "",
+            Goal(plus=5),
+        ),
     ]
 
 
-def _batch() -> float:
-    model = ClaudeCodeChatModel()
+def _batch(*, reuse_processes: bool = False) -> float:
+    model = ClaudeCodeChatModel(reuse_processes=reuse_processes)
     began = time.perf_counter()
     answers = model.batch(["Hello"] * CALLS, config={"max_concurrency": AT_ONCE})
     took_s = time.perf_counter() - began
     assert [answer.text for answer in answers] == ["Hi."] * CALLS
-    model._spare.close()  # noqa: SLF001 - whose process would be counted
+    model._spares.close()  # noqa: SLF001 - whose process would be counted
     return took_s
 
 
-def _most_processes() -> int:
+def _most_processes(*, reuse: bool) -> int:
     """Return how many Claude Code processes a batch has at a time, at most."""
     mark = f"CLAUDE_CONFIG_DIR={os.environ['CLAUDE_CONFIG_DIR']}"
     over, counts = threading.Event(), [0]
@@ -82,7 +100,7 @@ def _most_processes() -> int:
 
     counter = threading.Thread(target=count)
     counter.start()
-    _batch()
+    _batch(reuse_processes=reuse)
     over.set()
     counter.join()
     return max(counts)

@@ -23,15 +23,14 @@ def measure(bench: Bench, report: Report) -> None:
     model = ClaudeCodeChatModel()
     model.invoke("Hello")
     for _ in range(bench.times(CALLS)):
-        spare = model._spare._session  # noqa: SLF001 - nobody else sees it
-        assert spare is not None
+        (spare,) = model._spares.ready  # noqa: SLF001 - nobody else sees it
         spare.connect()
         began = time.perf_counter()
         model.invoke("Hello")
         ours.append(time.perf_counter() - began)
         bare.append(single())
         floor.append(bench.api.ask("Hello")[1])
-    model._spare.close()  # noqa: SLF001
+    model._spares.close()  # noqa: SLF001
     report.figures.append(
         Figure(
             "single-turn `invoke` with the warm spare",

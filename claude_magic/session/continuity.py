@@ -92,6 +92,30 @@ class Continuity:
         self._holds_answers |= complete
         self._left_out.clear()
 
+    @property
+    def ends(self) -> tuple[str, str] | None:
+        """The ids of the first prompt and the last; None where not all was said here."""
+        if not self._prompts or self._origin.resumes is not None:
+            return None
+        return self._prompts[0], self._prompts[-1]
+
+    def forget(self, *, same_process: bool) -> None:
+        """Take note that nothing is left of what was said.
+
+        Parameters
+        ----------
+        same_process
+            Whether the process goes on, and so its id of the conversation.
+        """
+        self.spoken = self._holds_answers = False
+        self._prompts.clear()
+        self._settled = 0
+        self._under_way = None
+        self._left_out.clear()
+        if not same_process:
+            self._origin = Place.new()
+            self._session_id = self._origin.session_id
+
     def lacks_another_than(self, turn: Turn) -> bool:
         """Tell whether a turn is missing since the last answer; this one is about to be asked."""
         return bool(self._left_out - {turn})

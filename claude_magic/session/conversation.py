@@ -776,6 +776,32 @@ class Conversation:
         """End the session for good, as `park` does; doing it again is harmless."""
         return asyncio.create_task(self._end(SessionState.CLOSED, asked_s))
 
+    def clear(self) -> asyncio.Task[None]:
+        """Forget what was said; the turns that come from now on begin a new conversation.
+
+        The turns before that are waited for. The process goes on where Claude Code can forget, and
+        is closed where it cannot. It is carried through as an end is.
+        """
+        return asyncio.create_task(self._clear())
+
+    async def _clear(self) -> None:
+        async with self._line.gap, self._lifecycle:
+            if self.status.state is SessionState.CLOSED or not self._continuity.begun:
+                return
+            forgotten = await self._forgotten()
+            if not forgotten:
+                await self._shut(SessionState.PARKED)
+            self._continuity.forget(same_process=forgotten)
+            self._overheard.clear()
+            session_id = self._continuity.session_id
+            self._tell(replace(self.status, session_id=session_id, context_tokens=0))
+
+    async def _forgotten(self) -> bool:
+        """Have Claude Code forget the whole conversation, and return whether it did."""
+        ends, client = self._continuity.ends, self._client
+        ready = self.status.state is SessionState.READY and not self._background.busy
+        return client is not None and ready and ends is not None and await client.forget(*ends)
+
     @property
     def idle(self) -> bool:
         """Whether a process runs that nobody uses: no turn in the line, no background task."""

@@ -53,6 +53,11 @@ class Line:
         """The turn that is under way, or about to be."""
         return next(iter(self._tasks), None)
 
+    @property
+    def gap(self) -> asyncio.Lock:
+        """What to hold between the turns that have joined by now and those that join later."""
+        return self._one_at_a_time
+
     def join(self, turn: Turn) -> None:
         """Put a turn at the end of the line; its events tell the rest."""
         task = asyncio.create_task(self._perform(turn))

@@ -451,6 +451,28 @@ class ClaudeSession:
         conversation, asked_s = self._mine(), time.monotonic()
         return loop_thread().start(lambda: conversation.close(asked_s))
 
+    def start_clearing(self) -> Future[None]:
+        """Forget what was said, in the background; what is sent from now on begins anew.
+
+        The turns that were sent before are waited for. Where Claude Code can forget, which takes
+        some milliseconds, its process goes on and the conversation has the same id; else another
+        process starts with the next turn.
+
+        Raises
+        ------
+        UsageError
+            If the conversation is kept in a transcript, which would not forget.
+        """
+        conversation = self._mine()
+        conversation.check_open()
+        if self.options.keep_transcript:
+            raise UsageError(
+                "A conversation that is kept in a transcript is not forgotten; close this session "
+                "and begin a new one.",
+            )
+        self._asked = False
+        return loop_thread().start(conversation.clear)
+
     def __enter__(self) -> Self:
         self.connect()
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import shutil
@@ -54,6 +55,12 @@ if TYPE_CHECKING:
 MAX_LINE_BYTES = 256 * 2**20
 
 _STDERR_LINES = 20
+
+#: Claude Code that takes longer to forget a conversation than so long is not waited for, in
+#: seconds.
+FORGET_TIMEOUT_S = 2.0
+
+_logger = logging.getLogger(__name__)
 
 # The SDK reports a lost process to its logger as well as to us; without a handler of its own,
 # logging would print that into whichever cell runs.
@@ -281,6 +288,40 @@ class Client:
         with _control_request():
             await self._client.get_mcp_status()
         self.heard_s = time.monotonic()
+
+    async def forget(self, first_id: str, last_id: str) -> bool:
+        """Have Claude Code forget a prompt and all that was said since; takes some milliseconds.
+
+        Parameters
+        ----------
+        first_id
+            The prompt, as it was sent. No turn may be under way.
+        last_id
+            The last prompt that was sent, so that Claude Code sees that no other is on its way.
+
+        Returns
+        -------
+        bool
+            Whether Claude Code says that it is forgotten, and that nothing was said before. False
+            where this Claude Code, or this SDK, does not know how.
+        """
+        # The SDK has no method for this request, and Claude Code no promise that it stays; so the
+        # answer counts, and whoever calls has another way.
+        ask = getattr(getattr(self._client, "_query", None), "_send_control_request", None)
+        if ask is None:
+            return False
+        request = {
+            "subtype": "rewind_conversation",
+            "target_message_uuid": first_id,
+            "last_seen_user_message_uuid": last_id,
+        }
+        try:
+            told = await asyncio.wait_for(ask(request), FORGET_TIMEOUT_S)
+        except Exception as error:  # noqa: BLE001 - also a bare one, where it is refused
+            _logger.info("Claude Code did not forget a conversation: %s", error)
+            return False
+        nothing_before = told.get("precedingAssistantUuid", ...) is None
+        return told.get("rewound") is True and nothing_before
 
     async def disconnect(self) -> None:
         """Close the process; takes five seconds if a turn is under way, so end that first."""

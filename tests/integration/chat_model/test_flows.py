@@ -343,8 +343,7 @@ def test_a_model_joins_a_session(connected: Any) -> None:
 def test_a_spare_serves_the_next_call_and_knows_nothing_of_the_last(connected: Any) -> None:
     model = ClaudeCodeChatModel()
     model.invoke("My name is Ada.")
-    spare = model._spare._session  # noqa: SLF001 - nobody else sees it
-    assert spare is not None
+    (spare,) = model._spares.ready  # noqa: SLF001 - nobody else sees it
     spare.connect()
     assert model.invoke("What is my name?").text == "You said: What is my name?"
     assert connected.requests[-1].session_id == spare.session_id
@@ -369,8 +368,7 @@ def test_a_spare_from_before_a_key_was_set_is_not_used(
 def test_a_spare_ends_with_its_model(connected: Any) -> None:
     model = ClaudeCodeChatModel()
     model.invoke("Hello")
-    spare = model._spare._session  # noqa: SLF001
-    assert spare is not None
+    (spare,) = model._spares.ready  # noqa: SLF001
     spare.connect()
     pids = list(spare.pids or ())
     assert len(pids) == 2
