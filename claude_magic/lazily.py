@@ -17,12 +17,13 @@ def exports(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
     package
         Its name.
     homes
-        Each name that it exports → the module that has it.
+        Each name that it exports → the module that has it, or is it.
     """
 
     def find(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(homes[name]), name)
+        module = importlib.import_module(homes[name])
+        return module if homes[name] == f"{package}.{name}" else getattr(module, name)
 
     return find

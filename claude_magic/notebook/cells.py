@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from IPython.display import display
 
+from . import renderers
 from .answers import fenced
 from .front_end import FrontEnd
-from .renderers import words
 from .request import Target
 from .wire import WireCell
 
@@ -92,7 +92,7 @@ class Proposals:
         for cell in rest:
             language = "python" if cell.kind == "code" else "markdown"
             text = f"Proposed {cell.kind} cell:\n\n{fenced(cell.source, language)}"
-            display(words.text_bundle(text), raw=True)
+            display(renderers.words.text_bundle(text), raw=True)
 
     def _offered(self, cells: Sequence[ProposedCell]) -> bool:
         def settle(number: int, accepted: bool) -> None:  # noqa: FBT001 - as the front end tells it

@@ -12,12 +12,9 @@ from weakref import WeakKeyDictionary
 from claude_magic.errors import NobodyWaitsError
 from claude_magic.session import Allow, Deny, nobody_to_ask
 
+from . import permission
 from .front_end import FrontEnd
-from .permission.action import Kind, action_of
-from .permission.asking import Choice
-from .permission.policy import Grants, needs_consent, rule_for
-from .permission.question import question_of
-from .permission.sensitive import is_obeyed, is_secret
+from .permission.grants import Grants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +29,7 @@ if TYPE_CHECKING:
     )
 
     from .desk import Desk
-    from .permission.action import Action
-    from .permission.rules import Rule
+    from .permission import Action, Choice, Rule
     from .person import Person
     from .renderers import Renderer
 
@@ -98,7 +94,7 @@ class Consent:
 
     def needed(self, request: PermissionRequest) -> bool:
         """Tell whether a call must come here, whatever Claude Code would do. Loop thread."""
-        action = action_of(request, request.cwd)
+        action = permission.action_of(request, request.cwd)
         return self._asks(action, self._terms_of(request)) or action.request != request
 
     def revoke(self, rule: str) -> list[str]:
@@ -114,8 +110,8 @@ class Consent:
 
     async def __call__(self, request: PermissionRequest) -> PermissionAnswer:
         """Decide about a call. Loop thread only."""
-        terms, action = self._terms_of(request), action_of(request, request.cwd)
-        if terms.mode == "plan" and action.kind is not Kind.READ:
+        terms, action = self._terms_of(request), permission.action_of(request, request.cwd)
+        if terms.mode == "plan" and action.kind is not permission.Kind.READ:
             return Deny("This is a turn for planning: nothing is run or changed.", asked=False)
         if self._allowed(action, request, terms):
             return Allow(action.request.arguments)
@@ -127,8 +123,8 @@ class Consent:
             choice, reason = await self._desk.perform(lambda: self._ask(action, request, terms))
         except NobodyWaitsError:
             return nobody_to_ask(request)
-        if choice is Choice.SESSION:
-            self.grants.grant(rule_for(action, request.cwd))
+        if choice is permission.Choice.SESSION:
+            self.grants.grant(permission.rule_for(action, request.cwd))
             if terms.session is not None:
                 terms.session.tell_granted([str(rule) for rule in self.grants.rules])
         return _answer(choice, reason, action)
@@ -137,10 +133,13 @@ class Consent:
         return self._terms.get(request.turn, self._own) if request.turn is not None else self._own
 
     def _asks(self, action: Action, terms: Terms) -> bool:
-        if terms.mode == "acceptEdits" and action.kind is Kind.EDIT:
+        if terms.mode == "acceptEdits" and action.kind is permission.Kind.EDIT:
             # Claude Code asks where a file is outside of its directories.
-            return any(is_secret(place) or is_obeyed(place) for place in action.places)
-        return needs_consent(action, action.request.cwd, self._directories)
+            return any(
+                permission.is_secret(place) or permission.is_obeyed(place)
+                for place in action.places
+            )
+        return permission.needs_consent(action, action.request.cwd, self._directories)
 
     def _allowed(self, action: Action, request: PermissionRequest, terms: Terms) -> bool:
         rules = (*terms.rules, *self.grants.rules)
@@ -159,9 +158,10 @@ class Consent:
         # An interrupt must reach it from the beginning on, or the field would open for nobody.
         with _interruptible():
             if self._allowed(action, request, terms):
-                return Choice.ONCE, ""  # by an answer that was given while this question waited
-            question = question_of(action.request, request.cwd)
-            narrowest = rule_for(action, request.cwd)
+                # By an answer that was given while this question waited.
+                return permission.Choice.ONCE, ""
+            question = permission.question_of(action.request, request.cwd)
+            narrowest = permission.rule_for(action, request.cwd)
             # Of some actions each has to be asked for.
             rule = narrowest if narrowest.allows(action, request.cwd) else None
             if terms.renderer is not None:
@@ -171,11 +171,11 @@ class Consent:
 
 def _answer(choice: Choice, reason: str, action: Action) -> PermissionAnswer:
     match choice:
-        case Choice.ONCE | Choice.SESSION:
+        case permission.Choice.ONCE | permission.Choice.SESSION:
             return Allow(action.request.arguments)
-        case Choice.NO:
+        case permission.Choice.NO:
             return Deny(f"The user said no: {reason}" if reason else "The user said no.")
-        case Choice.STOP:
+        case permission.Choice.STOP:
             return Deny("The user stopped here.", stop=True)
 
 

@@ -47,7 +47,6 @@ from .kernel.history import CellHistory
 from .kernel.runner import PythonRunner
 from .kernel_context import KernelContext
 from .kernel_tools import KernelTools
-from .lasting import LastingTurn, check_lasting
 from .link import Link
 from .manual import manual
 from .person import Person
@@ -55,7 +54,6 @@ from .prompt import compose, readable
 from .pump import pump
 from .reply import Reply
 from .request import Request, option_changes
-from .table import past_table, sessions_table
 from .turn_options import options_for_turn
 
 if TYPE_CHECKING:
@@ -68,6 +66,7 @@ if TYPE_CHECKING:
     from claude_magic.tape import Deck, Demo
     from claude_magic.widgets import StatusPanel
 
+    from .lasting import LastingTurn
     from .renderers import Renderer
 
 
@@ -276,6 +275,8 @@ class ClaudeMagics(Configuration, Magics):
         UsageError
             If it cannot be sent, or there is no notebook for it, or it is for another cell's place.
         """
+        from .lasting import LastingTurn, check_lasting  # noqa: PLC0415 - few turns are such
+
         self._check_possible()
         check_lasting(self.shell)
         if request.target is not None:
@@ -741,6 +742,8 @@ class ClaudeMagics(Configuration, Magics):
     @line_magic
     def claude_sessions(self, line: str) -> None:
         """List the conversations of this kernel, or earlier ones that can be resumed."""
+        from .table import past_table, sessions_table  # noqa: PLC0415 - rarely asked for
+
         with brief_failures():
             options = parse_options(self.claude_sessions, line)
             if options.all and not options.past:

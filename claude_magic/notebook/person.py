@@ -6,21 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
+from . import permission, renderers
 from .front_end import FrontEnd
 from .interrupts import Interrupts
-from .permission.asking import Choice, ask_in_text, choose
-from .permission.question import fenced, visible
 from .pump import WAKE_EVERY_S
-from .renderers import words
-from .renderers.folds import bounded, fold, inert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from claude_magic.widgets import ControlChannel, PermissionQuestion
 
-    from .permission.question import Question
-    from .permission.rules import Rule
+    from .permission import Choice, Question, Rule
 
 #: How long a front end may take to show a question with buttons, in seconds. It takes 0.1 in
 #: JupyterLab on this machine; a slow line is slower.
@@ -32,11 +28,12 @@ PATIENT_HANDSHAKE_S = 15.0
 #: So much of what was asked stays in the notebook with the answer, in characters.
 MOST_KEPT = 20_000
 
+#: What is kept of an answer, by the value of the `Choice`.
 _ANSWERED = {
-    Choice.ONCE: "✓ You allowed this once:",
-    Choice.SESSION: "✓ You allowed this in this session:",
-    Choice.NO: "✗ You said no:",
-    Choice.STOP: "✗ You stopped here:",
+    "once": "✓ You allowed this once:",
+    "session": "✓ You allowed this in this session:",
+    "no": "✗ You said no:",
+    "stop": "✗ You stopped here:",
 }
 _UNANSWERED = "✗ Nobody answered:"
 
@@ -100,11 +97,11 @@ class Person:
             The choice, and the reason for a no.
         """
         if front_end is FrontEnd.CONSOLE:
-            return ask_in_text(question, input, print, rule)
+            return permission.ask_in_text(question, input, print, rule)
         if self._handshake_s:
             return self._ask_with_buttons(question, rule)
         display(_question_bundle(question), raw=True)
-        return choose(input, print, rule)
+        return permission.choose(input, print, rule)
 
     def _ask_with_buttons(self, question: Question, rule: Rule | None) -> tuple[Choice, str]:
         from claude_magic.widgets import PermissionQuestion  # noqa: PLC0415 - loads anywidget
@@ -116,7 +113,7 @@ class Person:
                 question.body,
                 question.language,
                 question.note,
-                visible(str(rule), one_line=True) if rule is not None else None,
+                permission.visible(str(rule), one_line=True) if rule is not None else None,
             )
             place = display(widget, display_id=True)
             kept = _record_bundle(_UNANSWERED, question)
@@ -127,9 +124,9 @@ class Person:
                     if verdict is None:
                         kept = _question_bundle(question)
                         place.update(kept, raw=True)
-                        return choose(input, print, rule)
-                choice, reason = Choice(verdict.choice), verdict.reason.strip()
-                kept = _record_bundle(_ANSWERED[choice], question, reason)
+                        return permission.choose(input, print, rule)
+                choice, reason = permission.Choice(verdict.choice), verdict.reason.strip()
+                kept = _record_bundle(_ANSWERED[choice.value], question, reason)
             finally:
                 self._note_open(None)
                 # A first word that comes too late is one, too: the next question waits for it.
@@ -149,14 +146,17 @@ class Person:
 
 def _question_bundle(question: Question) -> dict[str, str]:
     """Return a question as Markdown, to stand above the field for the answer."""
-    parts = [f"**{inert(question.title)}**", fenced(question.body, question.language)]
+    parts = [
+        f"**{renderers.folds.inert(question.title)}**",
+        permission.fenced(question.body, question.language),
+    ]
     if question.note:
-        parts.append(fenced(question.note, None))
-    return words.text_bundle("\n\n".join(parts))
+        parts.append(permission.fenced(question.note, None))
+    return renderers.words.text_bundle("\n\n".join(parts))
 
 
 def _record_bundle(answered: str, question: Question, reason: str = "") -> dict[str, str]:
     """Return what was asked and answered as a line that unfolds."""
     said = f"Your reason: {reason}" if reason else ""
-    details = (said, bounded(question.body, MOST_KEPT), question.note or "")
-    return fold(answered, question.title, *details)
+    details = (said, renderers.folds.bounded(question.body, MOST_KEPT), question.note or "")
+    return renderers.folds.fold(answered, question.title, *details)

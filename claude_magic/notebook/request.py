@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic.errors import UsageError
 
+from . import permission
 from .answers import Form, find_schema, value_of
-from .permission.rules import parse_rules
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from claude_magic.session import TurnFinished
 
     from .answers import Schema
-    from .permission.rules import Rule
+    from .permission import Rule
 
 
 class Target(Enum):
@@ -108,7 +108,7 @@ class Request:
             schema,
             target,
             changes,
-            parse_rules(chosen.allow) if chosen.allow is not None else (),
+            permission.parse_rules(chosen.allow) if chosen.allow is not None else (),
             chosen.max_cost,
             not chosen.no_context,
         )

@@ -7,11 +7,12 @@ from claude_magic import lazily
 from .base import Renderer
 
 if TYPE_CHECKING:
+    from . import folds, words
     from .console import ConsoleRenderer
     from .final import FinalRenderer
     from .live import LiveRenderer
 
-__all__ = ["ConsoleRenderer", "FinalRenderer", "LiveRenderer", "Renderer"]
+__all__ = ["ConsoleRenderer", "FinalRenderer", "LiveRenderer", "Renderer", "folds", "words"]
 
 __getattr__ = lazily.exports(
     __name__,
@@ -19,5 +20,7 @@ __getattr__ = lazily.exports(
         "ConsoleRenderer": "claude_magic.notebook.renderers.console",
         "FinalRenderer": "claude_magic.notebook.renderers.final",
         "LiveRenderer": "claude_magic.notebook.renderers.live",
+        "folds": "claude_magic.notebook.renderers.folds",
+        "words": "claude_magic.notebook.renderers.words",
     },
 )
