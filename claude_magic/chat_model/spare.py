@@ -10,18 +10,24 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from claude_magic.errors import SessionClosedError
 from claude_magic.session import ClaudeSession, loop_thread
 from claude_magic.session.environment import inherited_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from claude_magic.session import SessionOptions
 
 #: What nobody took is closed after so long, in seconds.
 KEPT_S = 60.0
 
-#: Of several that nobody took, all but one are closed after so long, in seconds: the calls of a
-#: batch come at once behind each other.
+#: Of several alike that nobody took, all but one are closed after so long, in seconds: the calls of
+#: a batch come at once behind each other.
 CROWD_KEPT_S = 2.0
+
+#: So many may wait that do not serve the call which is made, such as those of a chain's other step.
+MOST_OTHERS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +50,10 @@ class Spare:
         """Make a session that has not been started."""
         return cls(ClaudeSession(options), _surroundings())
 
-    def serves(self, options: SessionOptions) -> bool:
-        """Tell whether a process that starts now would be no different."""
-        session = self.session
-        fits = session.options == options and self.surroundings == _surroundings()
-        return fits and session.state.live
+    @property
+    def fresh(self) -> bool:
+        """Whether a process with the same options that starts now would be no different."""
+        return self.session.state.live and self.surroundings == _surroundings()
 
 
 class Spares:
@@ -72,31 +77,42 @@ class Spares:
     def take(self, options: SessionOptions) -> Spare:
         """Return a session for one call: one that is ready and has these options, or a new one.
 
-        Those that have other options are closed: the calls seem to have changed. The caller closes
-        the session, or gives it back.
+        The caller closes the session, or gives it back.
         """
         with self._lock:
-            ready, self._ready = self._ready, []
-            fitting = [spare for spare in ready if spare.serves(options)]
-            self._ready = fitting[:-1]
-        for spare in ready:
-            if spare not in fitting:
-                spare.session.start_closing()
+            ready = [spare for spare in self._ready if spare.fresh]
+            dropped = [spare for spare in self._ready if spare not in ready]
+            fitting = [spare for spare in ready if spare.session.options == options]
+            if fitting:
+                ready.remove(fitting[-1])
+            else:
+                dropped += ready[:-MOST_OTHERS]
+                ready = ready[-MOST_OTHERS:]
+            self._ready = ready
+        _close(dropped)
         return fitting[-1] if fitting else Spare.of(options)
 
     def prepare(self, options: SessionOptions) -> None:
-        """Begin to connect a session for the next call, in the background, if none is ready."""
+        """Have a session ready for the next call; it connects in the background.
+
+        What has other options is closed: the calls have changed.
+        """
         with self._lock:
-            if self._ready:
-                return
-            spare = Spare.of(options)
-            self._ready.append(spare)
-        spare.session.start_connecting()
-        self._close_later(spare)
+            ready = [spare for spare in self._ready if spare.session.options == options]
+            dropped = [spare for spare in self._ready if spare not in ready]
+            new = [] if ready else [Spare.of(options)]
+            self._ready = ready + new
+        _close(dropped)
+        for spare in new:
+            spare.session.start_connecting()
+            self._close_later(spare)
 
     def give_back(self, spare: Spare) -> None:
         """Have a session forget what was said, in the background, and serve another call."""
-        spare.session.start_clearing()
+        try:
+            spare.session.start_clearing()
+        except SessionClosedError:
+            return  # with the interpreter
         again = Spare(spare.session, spare.surroundings)
         with self._lock:
             self._ready.append(again)
@@ -106,21 +122,26 @@ class Spares:
         """Close what is ready, in the background; twice is harmless."""
         with self._lock:
             ready, self._ready = self._ready, []
-        for spare in ready:
-            spare.session.start_closing()
+        _close(ready)
 
     def drop(self, spare: Spare, *, crowded: bool) -> None:
-        """Close a session if it still is ready; where `crowded`, only if another is, too."""
+        """Close a session if it still is ready; where `crowded`, only if another like it is."""
         with self._lock:
-            if spare not in self._ready or (crowded and len(self._ready) == 1):
+            alike = [each for each in self._ready if each.session.options == spare.session.options]
+            if spare not in alike or (crowded and len(alike) == 1):
                 return
             self._ready.remove(spare)
-        spare.session.start_closing()
+        _close([spare])
 
     def _close_later(self, spare: Spare) -> None:
         mine, it = weakref.ref(self), weakref.ref(spare)
         loop_thread().call_later(KEPT_S, _expire, mine, it, False)  # noqa: FBT003
         loop_thread().call_later(CROWD_KEPT_S, _expire, mine, it, True)  # noqa: FBT003
+
+
+def _close(spares: Iterable[Spare]) -> None:
+    for spare in spares:
+        spare.session.start_closing()
 
 
 def _surroundings() -> object:

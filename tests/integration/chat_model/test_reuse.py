@@ -149,6 +149,18 @@ async def test_calls_in_a_row_have_one_process(
     assert len({request.session_id for request in connected.requests}) == 1
 
 
+def test_the_steps_of_a_chain_keep_a_process_each(
+    model: ClaudeCodeChatModel, connected: Any
+) -> None:
+    for number in range(3):
+        for system in ("Draw up.", "Check."):
+            model.invoke([SystemMessage(system), HumanMessage(f"{number}")])
+    assert len({request.session_id for request in connected.requests}) == 2
+    for number in range(6):  # more than are kept
+        model.invoke("Hello", stop=[f"{number}"])
+    assert len(model._spares.ready) <= spare_module.MOST_OTHERS + 1  # noqa: SLF001
+
+
 def test_a_call_that_went_wrong_takes_its_process_with_it(
     model: ClaudeCodeChatModel, connected: Any
 ) -> None:
