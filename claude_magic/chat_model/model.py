@@ -94,14 +94,15 @@ class ClaudeCodeChatModel(BaseChatModel):
         A session to join, such as the notebook's own, `current_session()`: calls become part of its
         conversation, under its options.
     warm_spare
-        Whether a single-turn call leaves a process behind that serves the next one, for a minute
-        at most. It has heard nothing of any call.
+        Whether a single-turn call leaves a new process behind that serves the next one, for a
+        minute at most. It has heard nothing of any call.
     reuse_processes
         Whether the process of a single-turn call is made to forget the call and serves the next
         one, which then costs 20 ms in place of the 400 ms of a new process. It is done for calls
         without `tools` whose answer came whole, where this Claude Code can forget; a process starts
-        for each of the others. What the API is sent is the same but for the session's id, which
-        such calls have in common.
+        for each of the others, with a spare where `warm_spare` is set. What the API is sent is the
+        same but for the session's id, which such calls have in common. Up to four processes stay
+        behind, for a minute at most.
     streaming
         Whether `invoke` streams, too, for callbacks that want every token.
 
@@ -548,8 +549,8 @@ class _Call:
     turn: Turn
     place: Place
     shared: _Shared | None = None
-    #: Has the session serve another call, where that may be.
-    give_back: Callable[[], object] | None = None
+    #: Has the session serve another call, and tells whether it will; None where it must not.
+    give_back: Callable[[], bool] | None = None
     #: Whether the answer ended by itself, so that Claude Code has nothing more to do.
     whole: bool = False
 
@@ -571,9 +572,7 @@ class _Call:
         traceback: TracebackType | None,
     ) -> None:
         # Neither is waited for: neither a cancelled call nor an event loop may be held up by it.
-        if self.give_back is not None and self.whole:
-            self.give_back()
-        elif self.shared is None:
+        if self.shared is None and not (self.whole and self.give_back and self.give_back()):
             self.place.keep_until(self.session.start_closing())
 
 

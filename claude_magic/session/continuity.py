@@ -152,6 +152,9 @@ class Continuity:
                 "`%claude_reset` starts a new one",
             )
         self.spoken = False
+        if not self.options.keep_transcript:
+            self._prompts.clear()
+            self._settled = 0
         self._origin = self._origin.branch() if self._origin.branches else Place.new()
         self._session_id = self._origin.session_id
         return await self._find_origin(cwd)

@@ -788,13 +788,17 @@ class Conversation:
         async with self._line.gap, self._lifecycle:
             if self.status.state is SessionState.CLOSED or not self._continuity.begun:
                 return
-            forgotten = await self._forgotten()
-            if not forgotten:
-                await self._shut(SessionState.PARKED)
-            self._continuity.forget(same_process=forgotten)
-            self._overheard.clear()
-            session_id = self._continuity.session_id
-            self._tell(replace(self.status, session_id=session_id, context_tokens=0))
+            forgotten = False
+            try:
+                forgotten = await self._forgotten()
+            finally:
+                # Whatever went wrong: nobody talks to this process any more.
+                if not forgotten:
+                    await self._shut(SessionState.PARKED)
+                self._continuity.forget(same_process=forgotten)
+                self._overheard.clear()
+                session_id = self._continuity.session_id
+                self._tell(replace(self.status, session_id=session_id, context_tokens=0))
 
     async def _forgotten(self) -> bool:
         """Have Claude Code forget the whole conversation, and return whether it did."""
@@ -842,6 +846,10 @@ class Conversation:
 
     async def _shut(self, state: SessionState) -> None:
         """Close the process. The caller holds the lifecycle."""
+        connecting = self._connecting
+        if connecting is not None:  # for a turn that was stopped meanwhile
+            connecting.cancel()
+            await asyncio.wait([connecting])
         client, self._client = self._client, None
         if state in TRANSITIONS[self.status.state]:
             self._move(state)

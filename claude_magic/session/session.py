@@ -456,7 +456,7 @@ class ClaudeSession:
 
         The turns that were sent before are waited for. Where Claude Code can forget, which takes
         some milliseconds, its process goes on and the conversation has the same id; else another
-        process starts with the next turn.
+        process starts with the next turn. What the session has cost so far counts on.
 
         Raises
         ------

@@ -317,11 +317,12 @@ class Client:
         }
         try:
             told = await asyncio.wait_for(ask(request), FORGET_TIMEOUT_S)
+            return told["rewound"] is True and told["precedingAssistantUuid"] is None
+        except asyncio.TimeoutError:
+            self.kill()  # it would take as long to be closed
         except Exception as error:  # noqa: BLE001 - also a bare one, where it is refused
-            _logger.info("Claude Code did not forget a conversation: %s", error)
-            return False
-        nothing_before = told.get("precedingAssistantUuid", ...) is None
-        return told.get("rewound") is True and nothing_before
+            _logger.info("Claude Code did not forget a conversation: %r", error)
+        return False
 
     async def disconnect(self) -> None:
         """Close the process; takes five seconds if a turn is under way, so end that first."""

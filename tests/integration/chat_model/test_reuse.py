@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +17,9 @@ from support.processes import wait_until_gone
 
 from claude_magic import ClaudeCodeChatModel, ClaudeSession
 from claude_magic.chat_model import spare as spare_module
+from claude_magic.chat_model.places import MAX_PROCESSES
 from claude_magic.errors import RateLimitError, UsageError
+from claude_magic.session import SessionState
 from claude_magic.tape import Failure, Hold, Reply, Text, Thinking, ToolUse
 
 if TYPE_CHECKING:
@@ -158,7 +162,10 @@ def test_the_steps_of_a_chain_keep_a_process_each(
     assert len({request.session_id for request in connected.requests}) == 2
     for number in range(6):  # more than are kept
         model.invoke("Hello", stop=[f"{number}"])
-    assert len(model._spares.ready) <= spare_module.MOST_OTHERS + 1  # noqa: SLF001
+    assert len(model._spares.ready) <= MAX_PROCESSES  # noqa: SLF001
+    calls = [[SystemMessage(f"{number}"), HumanMessage("Hello")] for number in range(8)]
+    model.batch([*calls], config={"max_concurrency": 4})
+    assert len(model._spares.ready) <= MAX_PROCESSES  # noqa: SLF001
 
 
 def test_a_call_that_went_wrong_takes_its_process_with_it(
@@ -209,6 +216,82 @@ def test_claude_code_that_cannot_forget_is_replaced(
     first, second = connected.requests
     assert first.session_id != second.session_id
     assert "Ada" not in str(second.body)
+
+
+def test_whatever_goes_wrong_with_forgetting_nothing_is_told(
+    model: ClaudeCodeChatModel, connected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from claude_magic.session.sdk import Client  # noqa: PLC0415 - loads the SDK
+
+    async def fail(*_: object) -> bool:
+        raise AttributeError("not what was expected")
+
+    monkeypatch.setattr(Client, "forget", fail)
+    model.invoke("My name is Ada.")
+    assert model.invoke("What is my name?").text == "You said: What is my name?"
+    assert "Ada" not in str(connected.requests[1].body)
+
+
+def test_claude_code_that_does_not_answer_is_replaced(
+    model: ClaudeCodeChatModel, connected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from claude_magic.session.sdk import Client  # noqa: PLC0415 - loads the SDK
+
+    forget = Client.forget
+
+    async def freeze(client: Client, *prompts: str) -> bool:
+        assert client.pids is not None
+        os.kill(client.pids[1], signal.SIGSTOP)
+        return await forget(client, *prompts)
+
+    monkeypatch.setattr("claude_magic.session.sdk.client.FORGET_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(Client, "forget", freeze)
+    model.invoke("My name is Ada.")
+    (session,) = model._spares.ready  # noqa: SLF001
+    pids = session.pids
+    assert model.invoke("What is my name?").text == "You said: What is my name?"
+    assert "Ada" not in str(connected.requests[1].body)
+    assert pids is not None
+    assert wait_until_gone(pids, within_s=20) == []
+
+
+def test_a_process_serves_so_many_calls(
+    model: ClaudeCodeChatModel, connected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spare_module, "MOST_CALLS", 2)
+    for prompt in "abcd":
+        model.invoke(prompt)
+    sessions = [request.session_id for request in connected.requests]
+    assert sessions[0] == sessions[1] != sessions[2] == sessions[3]
+
+
+def test_a_forked_child_begins_with_processes_of_its_own(
+    model: ClaudeCodeChatModel, connected: Any
+) -> None:
+    model.invoke("a")
+    child = os.fork()
+    if child == 0:
+        answered = False
+        with suppress(BaseException):
+            answered = model.invoke("b").text == "You said: b"
+            model._spares.close()  # noqa: SLF001
+        os._exit(0 if answered else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert model.invoke("c").text == "You said: c"
+    first, second, third = connected.requests
+    assert first.session_id == third.session_id != second.session_id
+
+
+def test_a_stream_that_the_garbage_collector_ends_gives_its_process_back(
+    model: ClaudeCodeChatModel,
+) -> None:
+    """It may do so in the middle of whatever this thread does."""
+    with model._spares._held():  # noqa: SLF001
+        stream = model._stream([HumanMessage("a")])  # noqa: SLF001
+        while not next(stream).message.response_metadata.get("stop_reason"):
+            pass
+        del stream
+    assert len(model._spares.ready) == 1  # noqa: SLF001
 
 
 def test_a_process_that_died_meanwhile_is_replaced(
@@ -264,6 +347,23 @@ def test_a_session_forgets_behind_the_turns_that_were_sent_before(connected: Any
         assert session.status.turns == 2
     assert [turn.text for turn in connected.requests[-1].visible_turns] == ["What is my name?"]
     assert connected.requests[0].session_id == connected.requests[1].session_id
+
+
+def test_a_session_that_forgets_while_it_connects_goes_on(connected: Any) -> None:
+    with ClaudeSession(keep_transcript=False) as session:
+        session.ask("My name is Ada.")
+        assert session.pids is not None
+        os.kill(session.pids[1], signal.SIGKILL)
+        turn = session.send("Hello")
+        reached = threading.Event()
+        session.subscribe(
+            lambda status: reached.set() if status.state is SessionState.CONNECTING else None
+        )
+        assert reached.wait(20)
+        turn.interrupt()
+        session.start_clearing().result()
+        assert session.ask("What is my name?").text == "You said: What is my name?"
+    assert "Ada" not in str(connected.requests[-1].body)
 
 
 def test_what_is_kept_in_a_transcript_is_not_forgotten(connected: Any) -> None:
