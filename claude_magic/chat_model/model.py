@@ -571,7 +571,8 @@ class _Call:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Neither is waited for: neither a cancelled call nor an event loop may be held up by it.
+        # Clearing or closing is not waited for: neither a cancelled call nor an event loop may be
+        # held up by it.
         if self.shared is None and not (self.whole and self.give_back and self.give_back()):
             self.place.keep_until(self.session.start_closing())
 

@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 #: What the model's answers take, in tokens.
 USAGE = Usage(10, 7, cache_read_input_tokens=500, cache_creation_input_tokens=30)
 
+#: The smallest PNG, as a block.
+IMAGE = {
+    "type": "image",
+    "source": {
+        "type": "base64",
+        "media_type": "image/png",
+        "data": (
+            "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9aw"
+            "AAAABJRU5ErkJggg=="
+        ),
+    },
+}
+
 _PREFIX = "mcp__client__"
 
 

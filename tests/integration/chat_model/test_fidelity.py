@@ -18,20 +18,11 @@ from claude_magic.errors import RETRIABLE, ConnectionLostError, ServerError, Usa
 from claude_magic.session.loop import loop_thread
 from claude_magic.tape import Cut, Failure, Hold, Reply, Text, Thinking, ToolUse
 
+from .conftest import IMAGE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-IMAGE = {
-    "type": "image",
-    "source": {
-        "type": "base64",
-        "media_type": "image/png",
-        "data": (
-            "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9aw"
-            "AAAABJRU5ErkJggg=="
-        ),
-    },
-}
 PDF = {
     "type": "document",
     "source": {

@@ -22,21 +22,12 @@ from claude_magic.errors import RateLimitError, UsageError
 from claude_magic.session import SessionState
 from claude_magic.tape import Failure, Hold, Reply, Text, Thinking, ToolUse
 
+from .conftest import IMAGE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from langchain_core.runnables import Runnable
-
-#: The smallest PNG.
-_PNG = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
-    "gg=="
-)
-
-_IMAGE = {
-    "type": "image",
-    "source": {"type": "base64", "media_type": "image/png", "data": _PNG},
-}
 
 _TOLD = [SystemMessage("Be brief."), HumanMessage("a"), AIMessage("b"), HumanMessage("c")]
 
@@ -44,7 +35,7 @@ _CALLS: dict[str, tuple[dict[str, Any], Any]] = {
     "prompt": ({}, "Hello"),
     "system prompt": ({"system_prompt": "Be kind."}, "Hello"),
     "history": ({}, _TOLD),
-    "image": ({}, [HumanMessage([{"type": "text", "text": "What is it?"}, _IMAGE])]),
+    "image": ({}, [HumanMessage([{"type": "text", "text": "What is it?"}, IMAGE])]),
     "sampling": ({"temperature": 0.3, "stop": ["END"], "max_tokens": 321}, "Hello"),
     "effort": ({"effort": "low"}, "Hello"),
     "thinking": ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, "Hello"),
