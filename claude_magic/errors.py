@@ -177,6 +177,23 @@ class StoreError(SessionError):
         self.reason = reason
 
 
+class BrokenEntriesError(SessionError):
+    """Some of what is kept of conversations is broken and was left out.
+
+    Parameters
+    ----------
+    place
+        The store, without its password, or the folder on this machine.
+    skipped
+        How many entries were left out, and why.
+    """
+
+    def __init__(self, place: str, skipped: str) -> None:
+        super().__init__(f"{place}: {skipped}.")
+        self.place = place
+        self.skipped = skipped
+
+
 class SessionClosedError(SessionError):
     """The session was closed, or belongs to another process."""
 

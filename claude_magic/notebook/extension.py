@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from claude_magic.session import ClaudeSession
     from claude_magic.tape import Deck
+
+_logger = logging.getLogger(__name__)
 
 
 def load(shell: InteractiveShell) -> None:
@@ -57,8 +60,13 @@ def _deck() -> Deck | None:
 
 def _close_at_exit(magics: ClaudeMagics, process_id: int) -> None:
     # A forked child inherits this call together with sessions that are not its own.
-    if os.getpid() == process_id:
+    if os.getpid() != process_id:
+        return
+    try:
         magics.close()
+    except Exception:
+        # The interpreter would print it, and it is too late to do anything about it.
+        _logger.info("The conversations were not closed in good order.", exc_info=True)
 
 
 def unload(shell: InteractiveShell) -> None:

@@ -20,7 +20,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from claude_magic import masking
-from claude_magic.errors import ClaudeMagicError, OptionError, UsageError
+from claude_magic.errors import ClaudeMagicError, OptionError, StoreError, UsageError
 from claude_magic.session import (
     MAIN,
     READING_TOOLS,
@@ -784,7 +784,8 @@ class ClaudeMagics(Configuration, Magics):
 
 
 def _say(error: ClaudeMagicError) -> None:
-    sys.stdout.write(f"{error} Only what is on this machine is listed.\n")
+    rest = " Only what is on this machine is listed." if isinstance(error, StoreError) else ""
+    sys.stdout.write(f"{error}{rest}\n")
 
 
 def _agree(session: ClaudeSession, turn: Turn, terms: Terms) -> None:

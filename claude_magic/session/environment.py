@@ -19,6 +19,12 @@ CREDENTIALS_BY_DESCRIPTOR = {
     "CLAUDE_CODE_OAUTH_TOKEN": "CLAUDE_CODE_OAUTH_TOKEN_FILE_DESCRIPTOR",
 }
 
+#: Variables that Claude Code gets whatever the kernel's environment and the options say.
+#:
+#: Its messaging socket lets any process of this user put a prompt into a running session, which
+#: sends a paid request without a cell; with this switch there is no socket.
+FORCED = {"CLAUDE_CODE_HARBOR_KITE": "0"}
+
 _SYSTEM = """
     HOME LANG LANGUAGE LOGNAME PATH PWD SHELL TERM TMPDIR TMP TEMP TZ USER
     XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME

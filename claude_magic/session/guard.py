@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import supervisor
-from .environment import CREDENTIALS_BY_DESCRIPTOR, blanked, inherited_names
+from .environment import CREDENTIALS_BY_DESCRIPTOR, FORCED, blanked, inherited_names
 from .host import WindowsHost, this_host
 from .leftovers import COOKIE, folder_prefix
 
@@ -139,7 +139,7 @@ def prepare(
     # has 103 bytes at most. Where that is not enough it makes a folder beside ours.
     scratch = Path(tempfile.mkdtemp(dir=launcher.parent, prefix=""))
     # Claude Code leaves images and the output of commands there.
-    extra = {**_scratch_variable(scratch), **extra}
+    extra = {**_scratch_variable(scratch), **extra, **FORCED}
     if platform == "win32":
         environment = {**blanked({**os.environ, **extra}, extra), **_quiet(), **extra}
         return Launch(program, environment, session_id, None, scratch)

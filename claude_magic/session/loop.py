@@ -26,6 +26,26 @@ MAX_STARTS = 2
 MAX_FILE_THREADS = 2
 
 
+class FileThreads(ThreadPoolExecutor):
+    """Threads that read and write files for the event loop.
+
+    The interpreter ends all of its thread pools before it calls `atexit` functions, and sessions
+    are closed by those. From then on the event loop does this work itself.
+    """
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        """Run a function on one of the threads, or at once where there are no threads any more."""
+        try:
+            return super().submit(fn, *args, **kwargs)
+        except RuntimeError:
+            future: Future[T] = Future()
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except Exception as error:  # noqa: BLE001 - the caller awaits it
+                future.set_exception(error)
+            return future
+
+
 class LoopThread:
     """A daemon thread that runs one event loop for the life of the process.
 
@@ -36,7 +56,7 @@ class LoopThread:
     def __init__(self) -> None:
         self._loop = _new_event_loop()
         self._loop.set_default_executor(
-            ThreadPoolExecutor(MAX_FILE_THREADS, thread_name_prefix="claude-magic-files"),
+            FileThreads(MAX_FILE_THREADS, thread_name_prefix="claude-magic-files"),
         )
         #: Held while a process starts: on a small machine more than two slow each other down.
         self.starts = asyncio.Semaphore(MAX_STARTS)

@@ -53,6 +53,9 @@ TOOLS = (
     "Write",
 )
 
+#: Tools by which Claude schedules prompts; without any of them Claude Code runs no schedule at all.
+SCHEDULING_TOOLS = frozenset({"CronCreate", "CronDelete", "CronList", "ScheduleWakeup"})
+
 _THINKING = ("adaptive", "enabled", "disabled")
 
 #: Tools that only look, and only inside the working directory unless a person consents.

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from .transcript import Transcript
 
+#: No conversation costs so much, in US dollars; a count that says so is broken.
+_MOST_USD = 1e12
+
 #: What an answer stops with that is not the end of its turn.
 _GOES_ON = {None, "tool_use", "pause_turn"}
 
@@ -165,4 +168,6 @@ def _is_message(entry: dict[str, Any]) -> bool:
 def _counted_usd(entries: Iterable[dict[str, Any]]) -> float:
     # Claude Code writes its count when it ends in good order, and goes on from the last one.
     counts = [entry for entry in entries if entry.get("type") == "cost-state"]
-    return float(counts[-1].get("totalCostUSD") or 0.0) if counts else 0.0
+    counted = counts[-1].get("totalCostUSD") if counts else None
+    # A bool is an int.
+    return float(counted) if isinstance(counted, (int, float)) and abs(counted) < _MOST_USD else 0.0

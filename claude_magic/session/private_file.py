@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .foreign_json import MAX_NOTE_BYTES, BrokenJsonError, parse_object, read_bounded
 from .transcript import config_folder
 
 if TYPE_CHECKING:
@@ -64,7 +65,6 @@ def write_private_file(path: Path, fields: Mapping[str, Any]) -> None:
 def read_private_file(path: Path) -> dict[str, Any] | None:
     """Return what `write_private_file` wrote; None where there is no such file or it is damaged."""
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return parse_object(read_bounded(path, MAX_NOTE_BYTES), MAX_NOTE_BYTES)
+    except (OSError, BrokenJsonError):
         return None
-    return fields if isinstance(fields, dict) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from .foreign_json import Skipped
     from .state import SessionStatus
 
 _logger = logging.getLogger(__name__)
@@ -161,13 +161,15 @@ class Records:
         """
         return _read(self._path(session_id))
 
-    def past(self, notebook: str | None = None) -> list[Record]:
+    def past(self, notebook: str | None = None, skipped: Skipped | None = None) -> list[Record]:
         """Return the conversations that can be resumed, the last used first.
 
         Parameters
         ----------
         notebook
             Only those that belong to this notebook; None for all.
+        skipped
+            Counts the records that are broken and left out.
         """
         try:
             there = transcribed(self._environment)
@@ -175,7 +177,13 @@ class Records:
         except OSError as error:
             _logger.info("The records of conversations cannot be read: %s", error)
             return []
-        records = [record for record in map(_read, paths) if record is not None]
+        records: list[Record] = []
+        for path in paths:
+            record = _read(path)
+            if record is not None:
+                records.append(record)
+            elif skipped is not None:
+                skipped.add("not a record")
         if notebook is not None:
             records = [record for record in records if record.notebook == notebook]
         return sorted(records, key=lambda record: record.used_s, reverse=True)
@@ -183,6 +191,20 @@ class Records:
     def _path(self, session_id: str) -> Path:
         return self._folder / f"{check_session_id(session_id)}.json"
 
+
+#: Longest text in a record, in characters.
+MAX_FIELD_LENGTH = 4096
+
+#: Most prompts that may be under way in a record.
+MAX_UNDER_WAY = 1000
+
+#: Largest number of turns or of US dollars in a record.
+MAX_NUMBER = 1e12
+
+#: The end of the year 9999, in seconds since the epoch: no later moment can be displayed.
+MAX_MOMENT_S = 253_402_300_799.0
+
+_LIMITS = {"started_s": MAX_MOMENT_S, "used_s": MAX_MOMENT_S}
 
 _TEXT = (str,)
 _TEXT_OR_NONE = (str, type(None))
@@ -218,15 +240,23 @@ def record_of(written: Mapping[str, Any] | None, session_id: str) -> Record | No
     for name, value in values.items():
         if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
             return None
-        if isinstance(value, float) and not math.isfinite(value):
+        if isinstance(value, str) and (len(value) > MAX_FIELD_LENGTH or "\0" in value):
             return None
-    return Record(**{**values, "title": title_of(values["title"])})
+        # NaN is not between anything.
+        if isinstance(value, (int, float)) and not 0 <= value <= _LIMITS.get(name, MAX_NUMBER):
+            return None
+    for name in ("title", "name", "model"):
+        if values[name] is not None:
+            values[name] = title_of(values[name])
+    return Record(**values)
 
 
 def _texts(written: object) -> tuple[str, ...] | None:
     """Return a list of texts, which an earlier version did not write; None if it is no such."""
     if written is None:
         return ()
-    if not isinstance(written, list) or not all(isinstance(text, str) for text in written):
+    if not isinstance(written, list) or len(written) > MAX_UNDER_WAY:
+        return None
+    if not all(isinstance(text, str) and len(text) <= MAX_FIELD_LENGTH for text in written):
         return None
     return tuple(written)

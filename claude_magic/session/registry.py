@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from claude_magic.errors import OptionError, StoreError, UsageError
+from claude_magic.errors import BrokenEntriesError, OptionError, StoreError, UsageError
 
+from .foreign_json import Skipped
 from .loop import loop_thread
 from .named import NamedSession
 from .options import SessionOptions
@@ -23,6 +24,8 @@ from .transcript import transcribed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from claude_magic.errors import ClaudeMagicError
 
 #: The name of the kernel's own conversation.
 MAIN = "main"
@@ -270,7 +273,7 @@ class SessionRegistry:
         self,
         *,
         everywhere: bool = False,
-        unreachable: Callable[[StoreError], object] = lambda _: None,
+        unreachable: Callable[[ClaudeMagicError], object] = lambda _: None,
     ) -> list[Record]:
         """Return earlier conversations that are not open here, the last used first.
 
@@ -281,18 +284,26 @@ class SessionRegistry:
         everywhere
             Whether to list those of other notebooks, too.
         unreachable
-            Called where the store fails, which leaves those of this machine.
+            Called with a `StoreError` if the store fails, which leaves those of this machine, and
+            with a `BrokenEntriesError` if some are left out because what is kept of them is broken.
         """
         options = self.main.options
         own = {named.status.session_id for named in self.all.values()}
         notebook = None if everywhere else self.options.notebook
-        records = Records(options.environment).past(notebook)
+        broken = Skipped()
+        records = Records(options.environment).past(notebook, broken)
+        if broken:
+            unreachable(BrokenEntriesError("The records on this machine", str(broken)))
         if options.session_store is not None:
             from .stores.store_copy import stored_records  # noqa: PLC0415 - only with a store
 
             found = {record.session_id: record for record in records}
             with _reported(unreachable):
-                for record in stored_records(options.session_store).result(STORE_TIMEOUT_S):
+                stored = stored_records(options.session_store).result(STORE_TIMEOUT_S)
+                if stored.skipped:
+                    told = BrokenEntriesError(f"The session store {stored.shown}", stored.skipped)
+                    unreachable(told)
+                for record in stored.records:
                     ours = found.get(record.session_id)
                     if notebook in {None, record.notebook} and (
                         ours is None or ours.used_s < record.used_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from contextlib import suppress
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.errors import OptionError
+
+from .foreign_json import MAX_ENTRY_BYTES, BrokenJsonError, lines_of, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,11 +80,40 @@ class Transcript:
 
 
 def entries_of(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield what stands in a file of Claude Code's, oldest first; what is no entry is left out."""
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            # A killed process may leave half a line.
-            with suppress(ValueError):
-                entry = json.loads(line)
-                if isinstance(entry, dict):
-                    yield entry
+    """Yield the entries in a file of Claude Code's, oldest first; broken lines are left out.
+
+    Raises
+    ------
+    OSError
+        If it is not a regular file, or cannot be read.
+    """
+    for line in lines_of(path, MAX_ENTRY_BYTES):
+        # A killed process may leave half a line.
+        with suppress(BrokenJsonError):
+            if line is not None:
+                yield entry_of(line)
+
+
+def entry_of(written: object) -> dict[str, Any]:
+    """Return the entry of a transcript that a line holds. Any thread.
+
+    Raises
+    ------
+    BrokenJsonError
+        If it is not a JSON object, exceeds a limit, or holds a value of the wrong type by which
+        entries are linked with each other.
+    """
+    entry = parse_object(written, MAX_ENTRY_BYTES)
+    for name in _LINKS:
+        if not isinstance(entry.get(name), (str, type(None))):
+            raise BrokenJsonError(f"with a wrong type of {name}")
+    message = entry.get("message")
+    if entry.get("type") in _MESSAGES and not isinstance(message, (dict, type(None))):
+        raise BrokenJsonError("with a wrong type of message")
+    return entry
+
+
+#: The fields by which entries are told apart and put in order.
+_LINKS = ("type", "uuid", "parentUuid")
+
+_MESSAGES = {"user", "assistant"}

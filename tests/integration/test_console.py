@@ -3,57 +3,17 @@
 from __future__ import annotations
 
 import re
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-import pexpect
 import pytest
+from support.console import Console
 
 from claude_magic.tape import Failure, Hold, Reply, Text, ToolUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-_PROMPT = r"In \[\d+\]: "
-
-
-class Console:
-    """IPython behind a pseudo terminal; a dumb one can only be written to, line by line."""
-
-    def __init__(self, environment: dict[str, str], folder: Path, terminal: str = "dumb") -> None:
-        arguments = ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
-        self._child = pexpect.spawn(
-            sys.executable,
-            arguments,
-            env={**environment, "TERM": terminal},
-            cwd=str(folder),
-            encoding="utf-8",
-            timeout=30,
-            echo=False,
-        )
-        self._child.expect(_PROMPT)
-
-    def type(self, line: str) -> None:
-        self._child.sendline(line)
-
-    def wait_for(self, text: str) -> None:
-        self._child.expect(re.escape(text))
-
-    def press_ctrl_c(self) -> None:
-        self._child.sendintr()
-
-    def read_until_prompt(self) -> str:
-        self._child.expect(_PROMPT)
-        return str(self._child.before).replace("\r\n", "\n")
-
-    def run(self, line: str) -> str:
-        self.type(line)
-        return self.read_until_prompt()
-
-    def close(self) -> None:
-        self._child.close(force=True)
 
 
 @pytest.fixture

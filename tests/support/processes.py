@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 def alive(pid: int) -> bool:
@@ -89,3 +90,49 @@ def wait_until_gone(pids: Iterable[int], within_s: float) -> list[int]:
         time.sleep(0.02)
         left = [pid for pid in left if alive(pid)]
     return left
+
+
+#: The state of a TCP socket that listens, as /proc/net/tcp has it.
+_TCP_LISTEN = "0A"
+
+
+def listeners(pids: Iterable[int]) -> list[str]:
+    """Return the sockets of processes by which another process can reach them.
+
+    TCP and UNIX sockets that listen, and UDP and raw sockets with a local port.
+    """
+    inodes = {inode: pid for pid in pids for inode in _sockets(pid)}
+    found = [
+        f"{inodes[fields[6]]}: unix {' '.join(fields[7:])}"
+        for fields in _table("unix", 6)
+        # __SO_ACCEPTCON: it listens.
+        if fields[6] in inodes and int(fields[3], 16) & 0x10000
+    ]
+    for kind in ("tcp", "tcp6", "udp", "udp6", "raw", "raw6"):
+        found.extend(
+            f"{inodes[fields[9]]}: {kind} {fields[1]}"
+            for fields in _table(kind, 9)
+            if fields[9] in inodes and (not kind.startswith("tcp") or fields[3] == _TCP_LISTEN)
+        )
+    return found
+
+
+def _sockets(pid: int) -> list[str]:
+    """Return the inodes of a process's sockets."""
+    found = []
+    with suppress(OSError):
+        for descriptor in Path("/proc", str(pid), "fd").iterdir():
+            with suppress(OSError):
+                kind, _, inode = str(descriptor.readlink()).partition(":")
+                if kind == "socket":
+                    found.append(inode.strip("[]"))
+    return found
+
+
+def _table(name: str, columns: int) -> Iterator[list[str]]:
+    """Yield the lines of a table in /proc/net, as their columns."""
+    with suppress(OSError):
+        for line in Path("/proc/net", name).read_text().splitlines()[1:]:
+            fields = line.split()
+            if len(fields) > columns:
+                yield fields

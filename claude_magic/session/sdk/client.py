@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
+import os
 import shutil
 import signal
 import time
@@ -26,9 +28,16 @@ from claude_agent_sdk import (
 
 from claude_magic.errors import ConnectionLostError, StartError
 from claude_magic.session.guard import prepare
+from claude_magic.session.options import SCHEDULING_TOOLS
 from claude_magic.session.permission import Allow, PermissionRequest
 
-from .request import client_servers, kernel_servers, request_variables, tool_hooks
+from .request import (
+    SETTINGS,
+    client_servers,
+    kernel_servers,
+    request_variables,
+    tool_hooks,
+)
 from .translator import Translator
 
 if TYPE_CHECKING:
@@ -100,6 +109,7 @@ class Client:
         self.heard_s = -math.inf
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._decide = decide
+        self._options = options
         self._cwd = options.cwd or Path.cwd()
         # A branch needs an id of its own; a conversation that goes on has one.
         goes_on = place.resumes is not None and not place.branches
@@ -138,6 +148,7 @@ class Client:
                 ),
                 # Nothing in the project or the home directory is read or run as configuration.
                 setting_sources=[],
+                settings=json.dumps(SETTINGS),
                 strict_mcp_config=True,
                 # The prompt is data: no @file is expanded and no slash command is dispatched.
                 verbatim_prompts=True,
@@ -188,6 +199,7 @@ class Client:
         StartError
             If it does not come up.
         """
+        _check_schedule(self._options, self._cwd)
         try:
             await self._client.connect()
         except (ClaudeSDKError, OSError) as error:
@@ -362,6 +374,24 @@ def _extra_arguments(
     if not options.keep_transcript:
         arguments["no-session-persistence"] = None
     return arguments
+
+
+def _check_schedule(options: SessionOptions, cwd: Path) -> None:
+    """Refuse to start where prompts are scheduled that no cell of this session scheduled.
+
+    Raises
+    ------
+    StartError
+        If the session may schedule prompts, and the working directory brings some of its own.
+    """
+    schedule = cwd / ".claude" / "scheduled_tasks.json"
+    scheduling = sorted(SCHEDULING_TOOLS.intersection(options.tools))
+    if scheduling and os.path.lexists(schedule):
+        raise StartError(
+            f"{schedule} schedules prompts, and with the tool {scheduling[0]} Claude Code would "
+            "send them without a cell. Read the file, then either remove it or leave out "
+            f"{', '.join(scheduling)}",
+        )
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from claude_agent_sdk import HookMatcher, SdkMcpTool, ToolAnnotations, create_sdk_mcp_server
 
 from claude_magic.errors import ClaudeMagicError, OptionError
+from claude_magic.session.options import SCHEDULING_TOOLS
 from claude_magic.session.permission import PermissionRequest
 from claude_magic.session.served import KERNEL_SERVER, ToolAnswer
 from claude_magic.session.tools import CLIENT_SERVER, own_name, wire_name
@@ -39,6 +40,12 @@ _EXTRA_BODY = "CLAUDE_CODE_EXTRA_BODY"
 #: The tool by which Claude Code takes an answer that must meet a schema.
 STRUCTURED_OUTPUT = "StructuredOutput"
 
+#: Settings that are sent with every process, ahead of those of the user and of the project.
+#:
+#: Claude Code that is older or newer than `FORCED` knows may open its messaging socket all the
+#: same; a message that arrives there is refused.
+SETTINGS = {"crossSessionInbound": "refuse"}
+
 #: How long the answer of the hook may take, in seconds; it takes none, but 60 s would be too short
 #: for a machine that sleeps.
 _HOOK_TIMEOUT_S = 3600.0
@@ -56,6 +63,10 @@ def request_variables(
         If the environment holds fields of requests already that are not JSON.
     """
     variables: dict[str, str] = {}
+    if not SCHEDULING_TOOLS.intersection(options.tools):
+        # Otherwise Claude Code sends, without a cell, each prompt that is due in the working
+        # directory's `.claude/scheduled_tasks.json`, whoever wrote that file.
+        variables["CLAUDE_CODE_DISABLE_CRON"] = "1"
     if options.request_fields:
         variables[_EXTRA_BODY] = json.dumps({**_own_fields(options), **options.request_fields})
     if options.max_tokens is not None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import re
 import tempfile
 import time
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.errors import BrokenEntriesError
+from claude_magic.session.foreign_json import (
+    MAX_NOTE_BYTES,
+    BrokenJsonError,
+    Skipped,
+    parse_object,
+    read_bounded,
+)
 from claude_magic.session.transcript import check_session_id, entries_of
 
 from .store import Entry, Key, Store, line_of, uuid_of
@@ -22,6 +30,12 @@ _logger = logging.getLogger(__name__)
 
 #: What the SDK calls an entry that Claude Code keeps in a file of its own, beside the transcript.
 _METADATA = "agent_metadata"
+
+#: Most transcripts of subagents that are fetched from a store with one conversation.
+MAX_AGENTS = 1000
+
+#: A name that means the same file in every system's file system, and is short enough for all.
+_PART = re.compile(r"(?=.{1,150}\Z)[A-Za-z0-9_][A-Za-z0-9_@+=,-]*(?:\.[A-Za-z0-9_@+=,-]+)*")
 
 #: So much is added to a store at once, in entries.
 _BATCH = 500
@@ -102,7 +116,13 @@ class LocalCopy:
                 lacking = []
         store.append(key, lacking)
 
-    def fetch(self, store: Store, project: str, name: str) -> bool:
+    def fetch(
+        self,
+        store: Store,
+        project: str,
+        name: str,
+        skipped: Skipped | None = None,
+    ) -> bool:
         """Write what a store has of the conversation and this machine lacks.
 
         Where both have said something since they last agreed, what the store has is what goes on,
@@ -116,6 +136,8 @@ class LocalCopy:
             What the conversation is filed under there.
         name
             The project's folder here, where there is no transcript yet.
+        skipped
+            Counts what is broken in the store and left out.
 
         Returns
         -------
@@ -125,26 +147,42 @@ class LocalCopy:
         Raises
         ------
         StoreError
-            If the store fails; then nothing has changed here.
+            If the store fails; then the transcript has not changed here.
+        BrokenEntriesError
+            If nothing of the conversation in the store can be read.
         OSError
             If the files cannot be written.
         """
+        skipped = Skipped() if skipped is None else skipped
         key = Key(project, self._session_id)
-        subpaths = [path for path in store.subpaths(project, self._session_id) if _is_safe(path)]
-        agents = {path: store.load(key._replace(subpath=path)) or [] for path in subpaths}
-        entries = store.load(key)
+        entries = store.load(key, skipped)
         if entries is None:
             return False
+        if not entries:
+            raise BrokenEntriesError(f"The conversation {self._session_id}", str(skipped))
         folder = self._project or self._projects / name
-        for subpath, said in agents.items():
-            path = folder / self._session_id / f"{subpath}.jsonl"
-            self._take(path, [entry for entry in said if entry.get("type") != _METADATA])
-            metadata = [entry for entry in said if entry.get("type") == _METADATA]
-            if metadata and not _metadata_path(path).exists():
-                fields = {name: value for name, value in metadata[-1].items() if name != "type"}
-                _write(_metadata_path(path), [fields])
+        for number, subpath in enumerate(store.subpaths(project, self._session_id)):
+            if number >= MAX_AGENTS:
+                skipped.add("too many subagents")
+            elif not _is_safe(subpath):
+                skipped.add("with a name that is no subagent's")
+            else:
+                said = store.load(key._replace(subpath=subpath), skipped) or []
+                path = folder / self._session_id / f"{subpath}.jsonl"
+                try:
+                    self._take_agent(path, said)
+                except (FileExistsError, NotADirectoryError, IsADirectoryError):
+                    # One name may be both a file and a folder on the way to another file.
+                    skipped.add("with a name that is taken")
         # Last: by this file the conversation is known to be here.
         return self._take(folder / f"{self._session_id}.jsonl", entries)
+
+    def _take_agent(self, path: Path, said: Sequence[Entry]) -> None:
+        self._take(path, [entry for entry in said if entry.get("type") != _METADATA])
+        metadata = [entry for entry in said if entry.get("type") == _METADATA]
+        if metadata and not _metadata_path(path).exists():
+            fields = {name: value for name, value in metadata[-1].items() if name != "type"}
+            _write(_metadata_path(path), [fields])
 
     def _take(self, path: Path, entries: Sequence[Entry]) -> bool:
         here = {uuid_of(entry) for entry in entries_of(path)} if path.exists() else set()
@@ -162,10 +200,8 @@ class LocalCopy:
 
 
 def _object(path: Path) -> dict[str, Any] | None:
-    with suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
+    with suppress(OSError, BrokenJsonError):
+        return parse_object(read_bounded(path, MAX_NOTE_BYTES), MAX_NOTE_BYTES)
     return None
 
 
@@ -175,9 +211,8 @@ def _metadata_path(path: Path) -> Path:
 
 def _is_safe(subpath: str) -> bool:
     """Tell whether what a store calls a subagent's transcript can be a file in the folder."""
-    parts = PurePosixPath(subpath).parts
-    plain = all(part not in {"..", "."} and "\\" not in part and ":" not in part for part in parts)
-    return bool(parts) and parts[0] == "subagents" and plain and "\0" not in subpath
+    folder, *names = subpath.split("/")
+    return folder == "subagents" and bool(names) and all(map(_PART.fullmatch, names))
 
 
 def _create_folder(folder: Path) -> None:

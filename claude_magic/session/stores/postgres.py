@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +9,24 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from claude_magic.errors import StoreError
+from claude_magic.session.foreign_json import MAX_ENTRY_BYTES, MAX_NOTE_BYTES
 
-from .store import Entry, Key, Kind, Store, line_of, summary_of, uuid_of
+from .store import (
+    Entry,
+    Key,
+    Kind,
+    Store,
+    entries_in,
+    line_of,
+    summary_in,
+    summary_of,
+    uuid_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from claude_magic.session.foreign_json import Skipped
 
     from .address import StoreAddress
 
@@ -97,25 +109,29 @@ class PostgresStore(Store):
                 [(*key, uuid_of(entry), line_of(entry)) for entry in entries],
             )
 
-    def load(self, key: Key) -> list[dict[str, Any]] | None:
+    def load(self, key: Key, skipped: Skipped | None = None) -> list[dict[str, Any]] | None:
         """Return the entries of a transcript."""
         with self._connection() as database:
             rows = database.execute(
-                "SELECT entry FROM claude_magic_entries"
+                "SELECT CASE WHEN octet_length(entry) <= %s THEN entry END"
+                " FROM claude_magic_entries"
                 " WHERE project = %s AND session_id = %s AND subpath = %s ORDER BY position",
-                key,
+                (MAX_ENTRY_BYTES, *key),
             ).fetchall()
-        return [json.loads(line) for (line,) in rows] or None
+        return entries_in((line for (line,) in rows), skipped)
 
     def summaries(self, project: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return all conversations in short."""
         with self._connection() as database:
             rows = database.execute(
-                "SELECT session_id, (extract(epoch FROM changed_at) * 1000)::bigint, summary"
+                # A moment may be infinite, and then it has no number.
+                "SELECT session_id, CASE WHEN isfinite(changed_at)"
+                " THEN (extract(epoch FROM changed_at) * 1000)::bigint ELSE 0 END,"
+                " CASE WHEN octet_length(summary) <= %s THEN summary END"
                 " FROM claude_magic_sessions WHERE project = %s",
-                (project,),
+                (MAX_NOTE_BYTES, project),
             ).fetchall()
-        return {session: (changed, json.loads(summary)) for session, changed, summary in rows}
+        return {session: (changed, summary_in(summary) or {}) for session, changed, summary in rows}
 
     def subpaths(self, project: str, session_id: str) -> list[str]:
         """Return the transcripts of subagents."""
@@ -164,8 +180,9 @@ class PostgresStore(Store):
         """Return the small values of all conversations."""
         with self._connection() as database:
             rows = database.execute(
-                "SELECT session_id, note FROM claude_magic_notes WHERE project = %s AND kind = %s",
-                (project, kind),
+                "SELECT session_id, CASE WHEN octet_length(note) <= %s THEN note ELSE '' END"
+                " FROM claude_magic_notes WHERE project = %s AND kind = %s",
+                (MAX_NOTE_BYTES, project, kind),
             ).fetchall()
         return dict(rows)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,24 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from claude_magic.errors import StoreError
+from claude_magic.session.foreign_json import MAX_ENTRY_BYTES, MAX_NOTE_BYTES
 
-from .store import Entry, Key, Kind, Store, line_of, summary_of, uuid_of
+from .store import (
+    Entry,
+    Key,
+    Kind,
+    Store,
+    entries_in,
+    line_of,
+    summary_in,
+    summary_of,
+    uuid_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from claude_magic.session.foreign_json import Skipped
 
     from .address import StoreAddress
 
@@ -31,6 +43,24 @@ for i = 1, #ARGV, 2 do
     redis.call('RPUSH', KEYS[1], ARGV[i + 1])
   end
 end
+"""
+
+# Returns the values of a list; an empty one for each that is longer than the limit.
+_LOAD = """
+local found = redis.call('LRANGE', KEYS[1], 0, -1)
+for i = 1, #found do
+  if #found[i] > tonumber(ARGV[1]) then found[i] = '' end
+end
+return found
+"""
+
+# Returns the names and values of a hash, with the same exception.
+_NOTES = """
+local found = redis.call('HGETALL', KEYS[1])
+for i = 2, #found, 2 do
+  if #found[i] > tonumber(ARGV[1]) then found[i] = '' end
+end
+return found
 """
 
 # Puts one value of a hash in the place of another; an empty one stands for none.
@@ -85,11 +115,11 @@ class RedisStore(Store):
             # Again, where somebody else adds to the conversation between the steps.
             server.transaction(add, session)
 
-    def load(self, key: Key) -> list[dict[str, Any]] | None:
+    def load(self, key: Key, skipped: Skipped | None = None) -> list[dict[str, Any]] | None:
         """Return the entries of a transcript."""
         with self._server() as server:
-            lines = server.lrange(_name("entries", *key), 0, -1)
-        return [json.loads(line) for line in lines] or None
+            lines = server.eval(_LOAD, 1, _name("entries", *key), MAX_ENTRY_BYTES)
+        return entries_in((line or None for line in lines), skipped)
 
     def summaries(self, project: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return all conversations in short."""
@@ -98,11 +128,12 @@ class RedisStore(Store):
             with server.pipeline(transaction=False) as steps:
                 for session_id in known:
                     steps.hmget(_name("session", project, session_id), "changed_ms", "summary")
-                found = steps.execute()
+                found = steps.execute(raise_on_error=False)
         return {
-            session_id: (int(changed_ms), json.loads(summary))
-            for session_id, (changed_ms, summary) in zip(known, found, strict=True)
-            if summary is not None
+            session_id: (_whole(each[0]), summary_in(each[1]) or {})
+            for session_id, each in zip(known, found, strict=True)
+            # An error is what a key of another type is answered with.
+            if isinstance(each, list) and each[1] is not None
         }
 
     def subpaths(self, project: str, session_id: str) -> list[str]:
@@ -136,7 +167,8 @@ class RedisStore(Store):
     def notes(self, project: str, kind: Kind) -> dict[str, str]:
         """Return the small values of all conversations."""
         with self._server() as server:
-            return dict(server.hgetall(_name(kind, project)))
+            found = server.eval(_NOTES, 1, _name(kind, project), MAX_NOTE_BYTES)
+        return dict(zip(found[::2], found[1::2], strict=True))
 
     def put_note(self, project: str, session_id: str, kind: Kind, text: str) -> None:
         """Put a small value in the place of the one that is there."""
@@ -170,6 +202,8 @@ class RedisStore(Store):
                 self._opened = redis.Redis.from_url(
                     self._address.url,
                     decode_responses=True,
+                    # Text that is not UTF-8 must not hide the rest.
+                    encoding_errors="surrogateescape",
                     socket_connect_timeout=CONNECT_S,
                     socket_timeout=ANSWER_S,
                     # A connection that was idle may be dead; all else is tried again by others.
@@ -181,6 +215,11 @@ class RedisStore(Store):
             self.close()
             told = str(error) or type(error).__name__
             raise StoreError(self._address.shown, self._address.without_password(told)) from None
+
+
+def _whole(text: object) -> int:
+    """Return a moment as a number; 0 if it is none."""
+    return int(text) if isinstance(text, str) and text.isascii() and text[:20].isdigit() else 0
 
 
 def _name(*parts: str) -> str:

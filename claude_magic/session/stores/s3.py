@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,16 +13,32 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from claude_magic.errors import StoreError
+from claude_magic.session.foreign_json import MAX_ENTRY_BYTES, MAX_NOTE_BYTES
 
-from .store import Entry, Key, Kind, Store, line_of, summary_of, uuid_of
+from .store import (
+    Entry,
+    Key,
+    Kind,
+    Store,
+    entries_in,
+    line_of,
+    summary_in,
+    summary_of,
+    uuid_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from claude_magic.session.foreign_json import Skipped
 
     from .address import StoreAddress
 
 #: How long is waited for a connection, and for an answer, in seconds.
 CONNECT_S, ANSWER_S = 5, 5
+
+#: Longest object with entries that is read, in bytes; what is added at once is one object.
+MAX_OBJECT_BYTES = 4 * MAX_ENTRY_BYTES
 
 #: So many objects are read at once.
 READERS = 8
@@ -76,22 +91,33 @@ class S3Store(Store):
                 before = self._get(service, summary)
                 self._put(service, summary, summary_of(before, key, entries))
 
-    def load(self, key: Key) -> list[dict[str, Any]] | None:
+    def load(self, key: Key, skipped: Skipped | None = None) -> list[dict[str, Any]] | None:
         """Return the entries of a transcript."""
+
+        def read(name: str) -> list[bytes | None]:
+            found = self._found(service, name, MAX_OBJECT_BYTES)
+            if found is None:
+                return []
+            if len(found[0]) > MAX_OBJECT_BYTES:
+                return [None]
+            return [line for line in found[0].split(b"\n") if line]
+
         with self._service() as service:
             names = sorted(self._names(service, self._folder(key)))
             with ThreadPoolExecutor(READERS) as readers:
-                parts = list(readers.map(lambda name: self._get(service, name) or "", names))
+                parts = list(readers.map(read, names))
+        loaded = entries_in((line for part in parts for line in part), skipped)
+        if loaded is None:
+            return None
         entries: list[dict[str, Any]] = []
         seen: set[str] = set()
-        for line in "".join(parts).splitlines():
-            entry = json.loads(line)
+        for entry in loaded:
             known = uuid_of(entry)
             if known is None or known not in seen:
                 entries.append(entry)
             if known is not None:
                 seen.add(known)
-        return entries or None
+        return entries
 
     def sessions(self, project: str) -> dict[str, int]:
         """Return all conversations."""
@@ -107,7 +133,7 @@ class S3Store(Store):
         changed_ms = self.sessions(project)
         texts = self._texts("summaries", project)
         return {
-            session_id: (changed_ms[session_id], json.loads(text))
+            session_id: (changed_ms[session_id], summary_in(text) or {})
             for session_id, text in texts.items()
             if session_id in changed_ms
         }
@@ -163,8 +189,8 @@ class S3Store(Store):
         """Put a small value in the place of another."""
         name = self._name(kind, project, f"{session_id}.json")
         with self._service() as service:
-            found = self._found(service, name)
-            there, tag = found if found is not None else (None, None)
+            found = self._found(service, name, MAX_NOTE_BYTES)
+            there, tag = (_text(found[0]), found[1]) if found is not None else (None, None)
             if there != before:
                 return False
             try:
@@ -220,11 +246,12 @@ class S3Store(Store):
         }
 
     def _get(self, service: Any, name: str) -> str | None:
-        found = self._found(service, name)
-        return found[0] if found is not None else None
+        """Return a small object; empty if it is too large or not UTF-8."""
+        found = self._found(service, name, MAX_NOTE_BYTES)
+        return None if found is None else _text(found[0])
 
-    def _found(self, service: Any, name: str) -> tuple[str, str] | None:
-        """Return an object and the tag of its version."""
+    def _found(self, service: Any, name: str, max_bytes: int) -> tuple[bytes, str] | None:
+        """Return the first bytes of an object, one more than asked for, and its version's tag."""
         try:
             answer = service.get_object(Bucket=self._bucket, Key=name)
         except ClientError as error:
@@ -232,7 +259,7 @@ class S3Store(Store):
                 return None
             raise
         with answer["Body"] as body:
-            return body.read().decode(), answer["ETag"]
+            return body.read(max_bytes + 1), answer["ETag"]
 
     def _put(self, service: Any, name: str, text: str, **condition: str) -> None:
         service.put_object(Bucket=self._bucket, Key=name, Body=text.encode(), **condition)
@@ -257,6 +284,16 @@ class S3Store(Store):
         except (BotoCoreError, ClientError, OSError, ValueError) as error:
             self.close()
             raise StoreError(self._address.shown, str(error)) from error
+
+
+def _text(written: bytes) -> str:
+    """Return a small object as text; empty if it is too large or not UTF-8."""
+    if len(written) > MAX_NOTE_BYTES:
+        return ""
+    try:
+        return written.decode()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _code(error: ClientError) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
@@ -11,11 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.errors import StoreError
+from claude_magic.session.foreign_json import MAX_ENTRY_BYTES, MAX_NOTE_BYTES
 
-from .store import Entry, Key, Kind, Store, line_of, summary_of, uuid_of
+from .store import (
+    Entry,
+    Key,
+    Kind,
+    Store,
+    entries_in,
+    line_of,
+    summary_in,
+    summary_of,
+    uuid_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from claude_magic.session.foreign_json import Skipped
 
     from .address import StoreAddress
 
@@ -50,6 +62,9 @@ CREATE TABLE IF NOT EXISTS claude_magic_notes (
   PRIMARY KEY (project, session_id, kind)
 );
 """
+
+
+_NOTE = "CASE WHEN length(CAST(note AS BLOB)) <= ? THEN note END"
 
 
 class SqliteStore(Store):
@@ -89,25 +104,31 @@ class SqliteStore(Store):
                 (*key[:2], int(time.time() * 1000), summary),
             )
 
-    def load(self, key: Key) -> list[dict[str, Any]] | None:
+    def load(self, key: Key, skipped: Skipped | None = None) -> list[dict[str, Any]] | None:
         """Return the entries of a transcript."""
         with self._transaction() as database:
             rows = database.execute(
-                "SELECT entry FROM claude_magic_entries"
+                "SELECT CASE WHEN length(CAST(entry AS BLOB)) <= ? THEN entry END"
+                " FROM claude_magic_entries"
                 " WHERE project = ? AND session_id = ? AND subpath = ? ORDER BY position",
-                key,
+                (MAX_ENTRY_BYTES, *key),
             ).fetchall()
-        return [json.loads(line) for (line,) in rows] or None
+        return entries_in((line for (line,) in rows), skipped)
 
     def summaries(self, project: str) -> dict[str, tuple[int, dict[str, Any]]]:
         """Return all conversations in short."""
         with self._transaction() as database:
             rows = database.execute(
-                "SELECT session_id, changed_ms, summary FROM claude_magic_sessions"
-                " WHERE project = ?",
-                (project,),
+                "SELECT session_id, changed_ms,"
+                " CASE WHEN length(CAST(summary AS BLOB)) <= ? THEN summary END"
+                " FROM claude_magic_sessions WHERE project = ?",
+                (MAX_NOTE_BYTES, project),
             ).fetchall()
-        return {session: (changed, json.loads(summary)) for session, changed, summary in rows}
+        return {
+            session: (changed if isinstance(changed, int) else 0, summary_in(summary) or {})
+            for session, changed, summary in rows
+            if isinstance(session, str)
+        }
 
     def subpaths(self, project: str, session_id: str) -> list[str]:
         """Return the transcripts of subagents."""
@@ -117,7 +138,7 @@ class SqliteStore(Store):
                 " WHERE project = ? AND session_id = ? AND subpath != '' ORDER BY subpath",
                 (project, session_id),
             ).fetchall()
-        return [subpath for (subpath,) in rows]
+        return [subpath for (subpath,) in rows if isinstance(subpath, str)]
 
     def delete(self, key: Key) -> None:
         """Remove a transcript."""
@@ -145,10 +166,11 @@ class SqliteStore(Store):
         """Return the small values of all conversations."""
         with self._transaction() as database:
             rows = database.execute(
-                "SELECT session_id, note FROM claude_magic_notes WHERE project = ? AND kind = ?",
-                (project, kind),
+                f"SELECT session_id, {_NOTE} FROM claude_magic_notes"  # noqa: S608 - ours
+                " WHERE project = ? AND kind = ?",
+                (MAX_NOTE_BYTES, project, kind),
             ).fetchall()
-        return dict(rows)
+        return {str(session): note if isinstance(note, str) else "" for session, note in rows}
 
     def put_note(self, project: str, session_id: str, kind: Kind, text: str) -> None:
         """Put a small value in the place of the one that is there."""
@@ -219,6 +241,7 @@ class SqliteStore(Store):
                 check_same_thread=False,
             )
             try:
+                database.text_factory = _text
                 database.execute("PRAGMA journal_mode = WAL")
                 database.executescript(_SCHEMA)
             except BaseException:
@@ -242,3 +265,11 @@ def _note(database: sqlite3.Connection, project: str, session_id: str, kind: Kin
         (project, session_id, kind),
     ).fetchone()
     return str(found[0]) if found else None
+
+
+def _text(written: bytes) -> str | bytes:
+    """Return text as the database holds it; bytes where that is not UTF-8."""
+    try:
+        return written.decode()
+    except UnicodeDecodeError:
+        return written

@@ -6,8 +6,16 @@ import json
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from claude_magic.session.foreign_json import (
+    MAX_NOTE_BYTES,
+    BrokenJsonError,
+    Skipped,
+    parse_object,
+)
+from claude_magic.session.transcript import entry_of
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 #: An entry of a transcript: one line of Claude Code's file, as JSON; nothing of it is looked at but
 #: its ``uuid``.
@@ -51,8 +59,18 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def load(self, key: Key) -> list[dict[str, Any]] | None:
-        """Return the entries of a transcript in order; None if there is none."""
+    def load(self, key: Key, skipped: Skipped | None = None) -> list[dict[str, Any]] | None:
+        """Return the entries of a transcript in order; None if there is none.
+
+        Other programs write to the store, too: entries that are broken are left out.
+
+        Parameters
+        ----------
+        key
+            Which transcript.
+        skipped
+            Counts the entries that are left out.
+        """
 
     def sessions(self, project: str) -> dict[str, int]:
         """Return all conversations, and when each was written last, in ms since the epoch."""
@@ -60,7 +78,7 @@ class Store(ABC):
 
     @abstractmethod
     def summaries(self, project: str) -> dict[str, tuple[int, dict[str, Any]]]:
-        """Return as `sessions` does, with what the SDK says in short of each."""
+        """Return as `sessions` does, with the SDK's summary of each; empty if that is broken."""
 
     @abstractmethod
     def subpaths(self, project: str, session_id: str) -> list[str]:
@@ -76,7 +94,7 @@ class Store(ABC):
 
     @abstractmethod
     def notes(self, project: str, kind: Kind) -> dict[str, str]:
-        """Return the small values of all conversations that have one."""
+        """Return the small values of all conversations that have one; empty if one is too large."""
 
     @abstractmethod
     def put_note(self, project: str, session_id: str, kind: Kind, text: str) -> None:
@@ -133,6 +151,42 @@ def summary_of(before: str | None, key: Key, entries: Sequence[Entry]) -> str:
     """
     from claude_magic.session.sdk import fold_summary  # noqa: PLC0415 - loads the SDK
 
-    return json.dumps(
-        fold_summary(json.loads(before) if before is not None else None, key.session_id, entries),
-    )
+    try:
+        return json.dumps(fold_summary(summary_in(before), key.session_id, entries))
+    except (TypeError, ValueError, AttributeError, KeyError, RecursionError):
+        # Another program may have written a summary with fields of other types.
+        return json.dumps(fold_summary(None, key.session_id, entries))
+
+
+def summary_in(written: object) -> dict[str, Any] | None:
+    """Return a summary that the store holds; None if there is none, or it is broken."""
+    try:
+        return parse_object(written, MAX_NOTE_BYTES)
+    except BrokenJsonError:
+        return None
+
+
+def entries_in(
+    lines: Iterable[object],
+    skipped: Skipped | None = None,
+) -> list[dict[str, Any]] | None:
+    """Return the entries in what a database holds; None if it holds nothing.
+
+    Parameters
+    ----------
+    lines
+        The values, in order; None for each that is too large to be read.
+    skipped
+        Counts the entries that are broken and left out.
+    """
+    skipped = Skipped() if skipped is None else skipped
+    found = [_entry_in(line, skipped) for line in lines]
+    return [entry for entry in found if entry is not None] if found else None
+
+
+def _entry_in(line: object, skipped: Skipped) -> dict[str, Any] | None:
+    try:
+        return entry_of(line)
+    except BrokenJsonError as error:
+        skipped.add("too large" if line is None else error)
+        return None

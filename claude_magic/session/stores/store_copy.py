@@ -6,12 +6,24 @@ import asyncio
 import json
 import logging
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from claude_magic.errors import SessionHeldError, StartError, StoreError
+from claude_magic.errors import (
+    BrokenEntriesError,
+    OptionError,
+    SessionHeldError,
+    StartError,
+    StoreError,
+)
+from claude_magic.session.foreign_json import (
+    MAX_NOTE_BYTES,
+    BrokenJsonError,
+    Skipped,
+    parse_object,
+)
 from claude_magic.session.records import Records, record_of
-from claude_magic.session.transcript import config_folder
+from claude_magic.session.transcript import check_session_id, config_folder
 
 from .local_copy import LocalCopy
 from .store_lease import LAPSE_S, holder_told, json_of
@@ -167,8 +179,10 @@ class StoreCopy:
         folder, project = project_folder(cwd), self._store.project
         records = Records(self._environment)
 
+        skipped = Skipped()
+
         def bring(store: Store) -> None:
-            copy.fetch(store, project, folder)
+            copy.fetch(store, project, folder, skipped)
             stored = record_of(json_of(store.note(project, session_id, "record") or ""), session_id)
             ours = records.get(session_id)
             if stored is not None and copy.exists and (not known or _is_newer(stored, ours)):
@@ -178,7 +192,10 @@ class StoreCopy:
 
         try:
             await asyncio.wrap_future(self._store.ask(bring))
-        except (StoreError, OSError) as error:
+            if skipped:
+                # Once, in the cell that goes on with it: nothing comes of that but the entries.
+                _logger.warning("The conversation %s in %s: %s.", session_id, self.shown, skipped)
+        except (StoreError, BrokenEntriesError, OSError) as error:
             if not known:
                 raise StartError(
                     f"the conversation {session_id} is not on this machine, and cannot be fetched: "
@@ -223,7 +240,26 @@ def _is_newer(stored: Record, ours: Record | None) -> bool:
     return ours is None or stored.used_s > ours.used_s
 
 
-def stored_records(url: str) -> Future[list[Record]]:
+@dataclass(frozen=True, slots=True)
+class StoredRecords:
+    """The records of the conversations that a store has.
+
+    Attributes
+    ----------
+    records
+        Those that can be read.
+    skipped
+        How many are broken, and why; empty if none.
+    shown
+        The store as it may be shown.
+    """
+
+    records: tuple[Record, ...]
+    skipped: str
+    shown: str
+
+
+def stored_records(url: str) -> Future[StoredRecords]:
     """Return the records of all conversations that a store has. Any thread.
 
     Raises
@@ -233,13 +269,30 @@ def stored_records(url: str) -> Future[list[Record]]:
     """
     behind = write_behind(url)
 
-    def look(store: Store) -> list[Record]:
+    def look(store: Store) -> StoredRecords:
         there = store.sessions(behind.project)
+        skipped = Skipped()
         notes = store.notes(behind.project, "record")
-        found = (record_of(json_of(text), session_id) for session_id, text in notes.items())
-        return [each for each in found if each is not None and each.session_id in there]
+        found = (_record_in(session_id, text, skipped) for session_id, text in notes.items())
+        records = tuple(each for each in found if each is not None and each.session_id in there)
+        return StoredRecords(records, str(skipped) if skipped else "", behind.shown)
 
     return behind.ask(look)
+
+
+def _record_in(session_id: str, text: str, skipped: Skipped) -> Record | None:
+    """Return the record that a store has of a conversation; None, and counted, if it is broken."""
+    if not _is_id(session_id):
+        skipped.add("with an id that is no UUID")
+        return None
+    try:
+        record = record_of(parse_object(text, MAX_NOTE_BYTES), session_id)
+    except BrokenJsonError as error:
+        skipped.add(error if text else "too large")
+        return None
+    if record is None:
+        skipped.add("not a record")
+    return record
 
 
 def stored_ids(url: str) -> Future[set[str]]:
@@ -251,4 +304,11 @@ def stored_ids(url: str) -> Future[set[str]]:
         If it is no URL of a store, or what that store needs is not installed.
     """
     behind = write_behind(url)
-    return behind.ask(lambda store: set(store.sessions(behind.project)))
+    return behind.ask(lambda store: {*filter(_is_id, store.sessions(behind.project))})
+
+
+def _is_id(session_id: str) -> bool:
+    try:
+        return bool(check_session_id(session_id))
+    except OptionError:
+        return False

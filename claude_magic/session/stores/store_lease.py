@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from claude_magic.session.foreign_json import MAX_NOTE_BYTES, BrokenJsonError, parse_object
 from claude_magic.session.guard import own_mark
 from claude_magic.session.host import this_host
 from claude_magic.session.lease import Holder
@@ -118,10 +119,8 @@ def holder_told(written: str) -> str:
 
 def json_of(text: str) -> dict[str, Any]:
     """Return the object that a note holds; an empty one if it is damaged."""
-    with suppress(ValueError):
-        fields = json.loads(text)
-        if isinstance(fields, dict):
-            return fields
+    with suppress(BrokenJsonError):
+        return parse_object(text, MAX_NOTE_BYTES)
     return {}
 
 

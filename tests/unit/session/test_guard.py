@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from claude_magic.session import supervisor
+from claude_magic.session.environment import FORCED
 from claude_magic.session.guard import prepare
 from claude_magic.session.host import this_host
 from claude_magic.session.leftovers import folder_prefix
@@ -145,6 +146,20 @@ def test_claude_code_is_quiet_unless_that_was_chosen(
     assert environment({QUIET: ""})[QUIET] == ""
     monkeypatch.setenv(QUIET, "0")
     assert QUIET not in environment({})
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("name", FORCED)
+def test_what_is_forced_cannot_be_chosen(
+    platform: str,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(name, "chosen in the kernel")
+    extra = {name: "chosen for the session"}
+    launch = prepare(Path("claude"), extra, ID, platform=platform)
+    assert launch.environment[name] == FORCED[name]
+    assert platform == "win32" or name in kept(launch)
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
