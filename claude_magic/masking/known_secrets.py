@@ -1,8 +1,9 @@
-"""Masks the secrets that are known by the names that hold them, wherever their values stand."""
+"""Secrets known by the names of the variables that hold them, masked wherever they occur."""
 
 from __future__ import annotations
 
 import re
+import threading
 from typing import TYPE_CHECKING
 
 from .secret_names import MASK, is_secret
@@ -18,24 +19,41 @@ _UNLIKE_WORDS = re.compile(r"[^\W_]*\d|[^\w\s.-]|\w[a-z]+[A-Z]|\w[A-Z]+[a-z]")
 
 
 class KnownSecrets:
-    """The values behind secret names in a namespace and in the environment.
+    """Collection of secret values that only grows. Any thread may call.
 
-    `mask` knows a secret by what stands before it, or by its shape. Code that prints one without
-    its name shows neither; but what it prints is in a variable, or in the environment.
+    `masking.mask` recognises a secret by the text before it, or by its shape. Code that prints a
+    value without its name shows neither, but the value is in a variable or in the environment.
 
     Parameters
     ----------
     *namespaces
-        Values by their names. Of those that are dictionaries the items are looked at, too.
+        Values by their names, as for `learn`.
     """
 
     def __init__(self, *namespaces: Mapping[str, object]) -> None:
+        self._lock = threading.Lock()
+        self._found: set[str] = set()
+        self._values: tuple[str, ...] = ()
+        self.learn(*namespaces)
+
+    def learn(self, *namespaces: Mapping[str, object]) -> None:
+        """Add the values behind secret names; values learnt earlier are kept.
+
+        Parameters
+        ----------
+        *namespaces
+            Values by their names.
+        """
         found = {value for namespace in namespaces for value in _secrets(namespace)}
-        # The longest first: one may hold another.
-        self._values = sorted(found, key=len, reverse=True)
+        with self._lock:
+            if found <= self._found:
+                return
+            self._found |= found
+            # The longest first: one may hold another.
+            self._values = tuple(sorted(self._found, key=len, reverse=True))
 
     def mask(self, text: str) -> str:
-        """Return a text with `MASK` in place of each of the values. Any thread may call."""
+        """Return a text with `MASK` in place of each known value."""
         for value in self._values:
             if value in text:
                 text = text.replace(value, MASK)
