@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
 
 from .secret_names import MASK, is_secret
 
@@ -69,11 +71,18 @@ class NamedValues:
         # Where brackets close that were looked through in vain for the end of another one, so that
         # a text of nothing but opening brackets is not looked through from each of them.
         self._closings: dict[int, int | None] = {}
+        self._literals: list[tuple[str, str]] = []
         self._budget = 8 * len(text) + 10_000
+
+    def literals(self) -> list[tuple[str, str]]:
+        """Return the names and the values of the string literals among those values."""
+        self.masked()
+        return self._literals
 
     def masked(self) -> str:
         """Return the text with `MASK` in place of those values. Any thread may call."""
         text = self._text
+        self._literals = []
         parts = []
         done = at = 0
         while named := _NAME.search(text, at):
@@ -110,7 +119,10 @@ class NamedValues:
         if quote := _QUOTE.match(text, at):
             if self._closes(named, quote):
                 return at, ""
-            return self._quoted(quote)
+            end, shown = self._quoted(quote)
+            if MASK in shown and quote[0] == quote["quote"]:
+                self._note_literal(named["name"], text[at:end])
+            return end, shown
         if text[at : at + 1] in {"(", "[", "{"}:
             return self._bracketed(named, at)
         if "cookie" in named["name"].lower() and named["separator"].strip() == ":":
@@ -118,6 +130,18 @@ class NamedValues:
             if end > at and not _TELLS_NOTHING.match(text, at):
                 return end, MASK
         return self._bare(named, at)
+
+    def _note_literal(self, name: str, written: str) -> None:
+        quote = written[0]
+        self._literals.append((name, written.strip(quote)))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of escapes that Python does not know
+                value = ast.literal_eval(written)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return
+        if type(value) is str:
+            self._literals.append((name, value))
 
     def _bracketed(self, named: re.Match[str], at: int) -> tuple[int, str]:
         text, end = self._text, self._closing(at)
