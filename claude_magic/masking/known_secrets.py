@@ -11,6 +11,7 @@ from .namespace_walk import NamespaceWalk, SecretValue
 from .secret_index import HEAD, SecretIndex
 from .secret_names import is_password, is_secret
 from .spellings import spellings
+from .words import is_unlike_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,8 +23,6 @@ MIN_LENGTH = 8
 #: Longer values are not looked for, in characters.
 _LONGEST = 100_000
 
-#: Characters that words do not have: a digit, a sign, or capitals after the first letter.
-_UNLIKE_WORDS = re.compile(r"[^\W_]*\d|[^\w\s.-]|\w[a-z]+[A-Z]|\w[A-Z]+[a-z]")
 _KINDS = tuple(map(re.compile, (r"[a-z]", r"[A-Z]", r"\d", r"[^\w\s]")))
 #: Placeholders, and passwords so common that they protect nothing and are words of ordinary text.
 _NO_SECRET = re.compile(
@@ -140,7 +139,7 @@ def _is_alone(value: str | bytes, *, is_password: bool) -> bool | None:
         return None if len(value) < MIN_LENGTH else False
     if _NO_SECRET.fullmatch(value) or is_secret(value):
         return None
-    if len(value) >= MIN_LENGTH and _UNLIKE_WORDS.search(value) and not value.isdigit():
+    if len(value) >= MIN_LENGTH and is_unlike_words(value) and not value.isdigit():
         return False
     least = _least_alone(value, is_password=is_password)
     return True if least is not None and len(value) >= least else None

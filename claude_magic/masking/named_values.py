@@ -54,6 +54,14 @@ _TELLS_NOTHING = re.compile(
     |(?:getpass\.)?getpass\((?:["'][^"'\n]{0,99}["'])?\))""",
     re.VERBOSE,
 )
+#: A block scalar of YAML, as it is or in a repr: the lines that follow belong to it.
+_BLOCK = re.compile(r"[|>][-+\d]{0,2}[ \t]*(?P<end>\n|\\n)")
+_ESCAPED_LINES = re.compile(r"""(?:[ \t](?:[^\n\\"']|\\[^n\n])*(?:\\n|(?=["'\n])|\Z))+""")
+#: A document in a shell or in HCL that ends with the line of this word.
+_HERE = re.compile(r"""<<[-~]?["']?(?P<word>\w{1,40})["']?[ \t]*\n""")
+_LONGEST_HERE = 20_000
+#: Escapes that end right before a name: ``\ntoken=…``.
+_ESCAPES = "nrtbf"
 _THEN_ASSIGNED = re.compile(r"(?:[ \t]*\|[ \t]*[\w.]{1,60}){0,3}[ \t]*=(?!=)[ \t]*")
 
 
@@ -101,6 +109,8 @@ class NamedValues:
 
     def _has_value(self, named: re.Match[str]) -> bool:
         text, name, separator = self._text, named["name"][-200:], named["separator"]
+        if name[0] in _ESCAPES and text[named.start() - 1 : named.start()] == "\\":
+            name = name[1:]
         if not is_secret(name):
             return False
         sign = separator.strip()
@@ -116,6 +126,10 @@ class NamedValues:
     def _value(self, named: re.Match[str], at: int) -> tuple[int, str]:
         """Return where the value ends that begins at a place, and what to show in its stead."""
         text = self._text
+        if ":" in named["separator"] and (block := _BLOCK.match(text, at)):
+            return self._block(named, block)
+        if here := _HERE.match(text, at):
+            return self._here(here)
         if quote := _QUOTE.match(text, at):
             if self._closes(named, quote):
                 return at, ""
@@ -130,6 +144,32 @@ class NamedValues:
             if end > at and not _TELLS_NOTHING.match(text, at):
                 return end, MASK
         return self._bare(named, at)
+
+    def _block(self, named: re.Match[str], block: re.Match[str]) -> tuple[int, str]:
+        text, end = self._text, block.end()
+        if block["end"] == "\n":
+            line = text[max(0, named.start() - 400) : named.start()].rpartition("\n")[2]
+            # Blank lines, and lines that are indented further than the name.
+            more = re.compile(rf"[ \t]{{{len(line) - len(line.lstrip()) + 1}}}[^\n]*\n?|[ \t]*\n")
+            while end < len(text) and (found := more.match(text, end)):
+                end = found.end()
+        else:
+            end = _until(_ESCAPED_LINES, text, end)
+        if end == block.end():
+            return end, block[0]
+        closed = next((each for each in ("\n", "\\n") if text.endswith(each, 0, end)), "")
+        return end, f"{block[0]}  {MASK}{closed}"
+
+    def _here(self, here: re.Match[str]) -> tuple[int, str]:
+        text, end = self._text, None
+        if self._budget > 0:
+            last = re.compile(rf"\n[ \t]*{here['word']}\b")
+            found = last.search(text, here.end() - 1, here.end() + _LONGEST_HERE)
+            end = found.start() if found else None
+            self._budget -= (end or here.end() + _LONGEST_HERE) - here.end()
+        if end is None:  # it was cut off
+            end = _until(_LINE, text, here.end())
+        return end, here[0] + (MASK if end > here.end() else "")
 
     def _note_literal(self, name: str, written: str) -> None:
         quote = written[0]

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from .secret_names import words
 
-_KEYS = words(
-    "key name field parameter param variable var setting option property prop attribute attr "
-    "label item env env_var envvar config header header_name entry credential credential_name "
-    "secret_name parametername parameterkey parameter_key",
+KEY_NAMES = words(
+    "key name field parameter param variable var setting option property prop attribute env "
+    "envvar env_var header secret_name parametername parameterkey parameter_key",
 )
-_VALUES = words(
-    "value val values secret content contents data default current defaultvalue default_value "
-    "secretvalue secret_value secretstring parametervalue parameter_value plaintext text "
-    "string setting_value v",
+VALUE_NAMES = words(
+    "value val values secret content default default_value defaultvalue secret_value secretvalue "
+    "secretstring parametervalue parameter_value plaintext",
 )
 
 
 def is_key_name(name: str) -> bool:
     """Tell whether a field of this name holds the name of another field."""
-    return name.lower() in _KEYS
+    return name.lower() in KEY_NAMES
 
 
 def is_value_name(name: str) -> bool:
     """Tell whether a field of this name holds a value that another field names."""
-    return name.lower() in _VALUES
+    return name.lower() in VALUE_NAMES
