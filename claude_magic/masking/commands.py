@@ -18,40 +18,45 @@ def _option(names: str, *, attached: bool = False, user: bool = False) -> re.Pat
     return re.compile(rf"(?<![\w-])((?:{names}){gap}{_USER if user else ''}){_VALUE}")
 
 
-#: Programs by the options that take a password, where the option alone has no telling name.
-_PROGRAMS: dict[str, tuple[re.Pattern[str], ...]] = {
-    "curl": (_option("-u|-U|--user|--proxy-user", attached=True, user=True),),
-    "https?": (_option("-a|--auth", user=True),),
-    "(?:mysql|mariadb)[a-z-]*": (re.compile(rf"(?<![\w-])(-p(?=[^\s,\"'])){_VALUE}"),),
-    "mongo[a-z]*": (_option("-p"),),
-    "sshpass": (_option("-p", attached=True),),
-    "(?:docker|podman|nerdctl|helm|oras|crane|buildah|skopeo|az|oc)": (_option("-p"),),
-    "redis-cli": (_option("-a"),),
-    "(?:ldapsearch|ldapadd|ldapmodify|ldapwhoami|ldapdelete)": (_option("-w"),),
-    "(?:sqlcmd|bcp|osql|tsql|isql)": (_option("-P", attached=True),),
-    "(?:cqlsh|influx|rabbitmqadmin|clickhouse-client|vsql|beeline|xfreerdp|kafkacat)": (
-        _option("-p|-w"),
+#: Options that take a password, by the programs where their own names do not tell.
+_OPTIONS: tuple[tuple[str, tuple[re.Pattern[str], ...]], ...] = (
+    ("curl", (_option("-u|-U|--user|--proxy-user", attached=True, user=True),)),
+    ("http https", (_option("-a|--auth", user=True),)),
+    (
+        "mysql mysqldump mysqladmin mysqlimport mysqlsh mariadb mariadb-dump mariadb-admin",
+        (re.compile(rf"(?<![\w-])(-p(?=[^\s,\"'])){_VALUE}"),),
     ),
-    "(?:7z[ar]?|rar|unrar)": (re.compile(rf"(?<![\w-])(-p(?=\S)){_VALUE}"),),
-    "(?:zip|unzip)": (_option("-P"),),
-    "(?:smbclient|rpcclient|net)": (
-        re.compile(r"""((?<![\w-])-U[ "']{1,2}[^\s"'%]{1,100}%)[^\s"']{1,200}"""),
+    ("mongo mongosh mongodump mongorestore mongoexport mongoimport", (_option("-p"),)),
+    ("sshpass", (_option("-p", attached=True),)),
+    ("login", (_option("-p"),)),  # of docker, podman, helm registry, az, oc
+    ("redis-cli", (_option("-a"),)),
+    ("ldapsearch ldapadd ldapmodify ldapwhoami ldapdelete", (_option("-w"),)),
+    ("sqlcmd bcp osql tsql isql", (_option("-P", attached=True),)),
+    (
+        "cqlsh influx rabbitmqadmin clickhouse-client vsql beeline xfreerdp smbmap evil-winrm",
+        (_option("-p|-w"),),
     ),
-    "openssl": (re.compile(r"(-pass(?:in|out)?[ ]+pass:)[^\s\"']{1,200}"), _option("-k")),
-    "(?:wget|lftp|ncftp|smbmap|crackmapexec|evil-winrm|impacket-\\w+)": (_option("-p"),),
-}
-_PROGRAM = re.compile(
-    r"(?<![\w.-])(?:"
-    + "|".join(f"(?P<p{place}>{name})" for place, name in enumerate(_PROGRAMS))
-    + r")(?=[\s\"',.])"
+    ("7z 7za 7zr rar unrar", (re.compile(rf"(?<![\w-])(-p(?=\S)){_VALUE}"),)),
+    ("zip unzip", (_option("-P"),)),
+    (
+        "smbclient rpcclient",
+        (re.compile(r"""((?<![\w-])-U[ "']{1,2}[^\s"'%]{1,100}%)[^\s"']{1,200}"""),),
+    ),
+    ("openssl", (re.compile(r"(-pass(?:in|out)?[ ]+pass:)[^\s\"']{1,200}"), _option("-k"))),
 )
-_OPTIONS = tuple(_PROGRAMS.values())
+_PROGRAMS = tuple(
+    # The name first: a text is searched for a literal much faster than for what is before it.
+    (name, re.compile(rf"{re.escape(name)}(?<![\w.-]{re.escape(name)})(?=[\s\"',.])"), options)
+    for names, options in _OPTIONS
+    for name in names.split()
+)
 #: A command ends here, or after so many characters.
 _COMMAND = re.compile(r"(?:[^\n;|&\\]|\\[^n]|\\\n){0,600}")
 
 _SEP = r"(?:\s|\\[nrt]){1,40}"
 _WORD = r"""[^\s"'\\]{1,200}"""
-_OTHERS: tuple[tuple[str, re.Pattern[str]], ...] = (
+#: Patterns of which the first group is kept, by a sign that a text must have.
+_OTHERS: tuple[tuple[str | re.Pattern[str], re.Pattern[str]], ...] = (
     (
         "passw",
         re.compile(
@@ -60,7 +65,7 @@ _OTHERS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
     (
-        ":",
+        re.compile(r":(?:\d{4,5}|\*):[\w*-]"),
         # pgpass: host:port:database:user:password. Neither IPv6 nor MAC addresses.
         re.compile(
             r"""(?<![\w:./@-])((?!(?:[0-9A-Fa-f]{1,4}:){4})(?:[A-Za-z*][\w.*-]{0,100}|\d{1,3}(?:\.\d{1,3}){3})
@@ -98,16 +103,24 @@ _OTHERS: tuple[tuple[str, re.Pattern[str]], ...] = (
 def mask_commands(text: str) -> str:
     """Mask passwords at known places of command lines, password files and SQL."""
     for sign, pattern in _OTHERS:
-        if sign in text:
+        if sign in text if isinstance(sign, str) else sign.search(text):
             text = pattern.sub(rf"\1{MASK}", text)
+    if "-" in text:
+        for name, program, options in _PROGRAMS:
+            if name in text:
+                text = _mask_options(text, program, options)
+    return text
+
+
+def _mask_options(text: str, program: re.Pattern[str], options: tuple[re.Pattern[str], ...]) -> str:
     shown = []
     done = at = 0
-    while program := _PROGRAM.search(text, at):
-        command = _COMMAND.match(text, program.end())
-        at = command.end() if command else program.end()
-        line = text[program.end() : at]
-        for option in _OPTIONS[int((program.lastgroup or "p0")[1:])]:
+    while found := program.search(text, at):
+        command = _COMMAND.match(text, found.end())
+        at = command.end() if command else found.end()
+        line = text[found.end() : at]
+        for option in options:
             line = option.sub(rf"\1{MASK}", line)
-        shown += [text[done : program.end()], line]
+        shown += [text[done : found.end()], line]
         done = at
     return "".join([*shown, text[done:]])

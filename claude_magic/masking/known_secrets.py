@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .named_values import NamedValues
 from .namespace_walk import NamespaceWalk, SecretValue
 from .secret_index import HEAD, SecretIndex
-from .secret_names import is_password, is_secret
+from .secret_names import is_label, is_password
 from .spellings import spellings
 from .words import is_unlike_words
 
@@ -137,7 +137,7 @@ def _is_alone(value: str | bytes, *, is_password: bool) -> bool | None:
         return None
     if isinstance(value, bytes):
         return None if len(value) < MIN_LENGTH else False
-    if _NO_SECRET.fullmatch(value) or is_secret(value):
+    if _NO_SECRET.fullmatch(value) or is_label(value):
         return None
     if len(value) >= MIN_LENGTH and is_unlike_words(value) and not value.isdigit():
         return False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
-from .secret_names import MASK, is_password, is_secret
-from .words import may_be_secret
+from .secret_names import MASK, is_label, is_password, is_secret
+from .words import is_unlike_words, may_be_secret
 
 _ELEMENT = re.compile(
     r"<([\w:.-]{1,80})((?:\s[^<>]{0,500})?)>(\s*(?:<!\[CDATA\[)?)([^<>\]]{1,4000})"
@@ -14,9 +15,7 @@ _TAG = re.compile(r"<[A-Za-z][\w:.-]{0,80}(\s[^<>]{1,2000})>")
 _ATTRIBUTE = re.compile(
     r"""([\w:.-]{1,80})(\s{0,3}=\s{0,3}(\\{0,4}["']))([^"'<>\\]{0,2000})(?=\\{0,4}["'])"""
 )
-_NAMING = frozenset(
-    {"key", "name", "id", "type", "field", "property", "setting", "for", "label", "param"}
-)
+_NAMING = frozenset({"key", "name", "id", "type", "field", "property", "setting", "param"})
 _VALUED = frozenset({"value", "val", "content", "default", "data-value", "data"})
 _CELL = r"<(?:td|th)\b[^<>]{0,200}>\s{0,200}"
 _CELLS = re.compile(
@@ -39,14 +38,19 @@ def mask_markup(text: str) -> str:
 
 
 def _mask_element(found: re.Match[str]) -> str:
-    name, attributes, before, content = found[1], found[2], found[3], found[4]
-    if not content.strip() or content.strip() == MASK:
+    name, attributes, before, content = found[1], found[2], found[3], found[4].strip()
+    names = [name.rpartition(":")[2]]
+    names += [each[4] for each in _ATTRIBUTE.finditer(attributes) if each[1].lower() in _NAMING]
+    if not any(_is_held_by(each, content) for each in names):
         return found[0]
-    named = is_secret(name.rpartition(":")[2]) or any(
-        each[1].lower() in _NAMING and is_secret(each[4])
-        for each in _ATTRIBUTE.finditer(attributes)
-    )
-    return f"<{name}{attributes}>{before}{MASK}" if named else found[0]
+    return f"<{name}{attributes}>{before}{MASK}"
+
+
+def _is_held_by(name: str, content: str) -> bool:
+    """Tell whether a content is the secret that a name suggests: ``<token>the</token>`` is none."""
+    if not is_secret(name) or not content or is_label(content):
+        return False
+    return is_password(name) or is_unlike_words(content)
 
 
 def _mask_tag(found: re.Match[str]) -> str:
@@ -65,7 +69,7 @@ def _mask_beside(found: re.Match[str]) -> str:
     name, value = found[2].strip(), found[3].strip()
     if (
         is_secret(name)
-        and not is_secret(value)
+        and not is_label(value)
         and may_be_secret(value, is_password=is_password(name))
     ):
         return f"{found[1]}{MASK}"
@@ -74,10 +78,10 @@ def _mask_beside(found: re.Match[str]) -> str:
 
 def _mask_columns(text: str) -> str:
     """Mask the cells below the headings of tables."""
-    rows = [found.start() for found in _ROW.finditer(text)]
+    rows = [*(found.start() for found in _ROW.finditer(text)), len(text)]
     columns: list[tuple[int, bool]] = []
-    parts = [text[: rows[0]]] if rows else [text]
-    for begin, end in zip(rows, [*rows[1:], len(text)], strict=True):
+    parts = [text[: rows[0]]]
+    for begin, end in pairwise(rows):
         row = text[begin:end]
         cells = list(_ANY_CELL.finditer(row))
         if row.startswith("</table"):

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from . import attributes
 from .columns import columns, scalar
 from .pair_names import is_key_name, is_value_name
-from .secret_names import is_password, is_secret, words
+from .secret_names import DIRECTORIES, is_password, is_secret, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -307,7 +307,7 @@ def _judge(name: object, judged: int = _NO) -> int:
         return judged
     if judged and name.strip("_").lower() in _HARMLESS:
         return _NO
-    if not is_secret(name):
+    if name in DIRECTORIES or not is_secret(name):
         return judged
     return _PASSWORD if is_password(name) else max(judged, _YES)
 

@@ -19,12 +19,12 @@ _MARK = re.compile(
 _BODY_LINE = re.compile(
     r"""[ \t"'>|+,()\[\]b#-]{0,40}(?:\d{1,6}[ \t:|→]{1,8})?[ \t"'>|+]{0,40}
     (?:[A-Za-z0-9+/=\\]{16,}|[A-Za-z-]{3,20}:[ ][\w,. -]{0,80}|[A-Za-z0-9+/]{1,63}={0,2}(?=\W*\Z)|)
-    [ \t"',;)\]+\\rn]{0,40}\Z""",
+    [ \t\r"',;)\]+\\rn]{0,40}\Z""",
     re.VERBOSE,
 )
 #: Characters of a key's body on one line, with the escapes that a repr makes of line ends.
-_BODY = re.compile(r"[A-Za-z0-9+/=\\]*")
-_BODY_CHARACTERS = f"{string.ascii_letters}{string.digits}+/=\\"
+_BODY = re.compile(r"[A-Za-z0-9+/=\\\r]*")
+_BODY_CHARACTERS = f"{string.ascii_letters}{string.digits}+/=\\\r"
 #: How keys begin in base64, whatever is around them: PKCS #1 and #8, EC, Ed25519, OpenSSH.
 _BARE = re.compile(
     r"""(?<![A-Za-z0-9+/])(?:MII[A-Za-z0-9+/]{2,3}IBAAK[BC]|MII[A-Za-z0-9+/]{1,3}IBADANBgkqhkiG

@@ -14,6 +14,9 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+#: Variables of shells that hold the working directory.
+DIRECTORIES = frozenset({"PWD", "OLDPWD"})
+
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
 
 _SECRET = words(
@@ -52,7 +55,17 @@ _TEXT_BEFORE = words(
 )
 _TEXT_AFTER = words(
     "id ids index idx embedding embeddings pos position positions span list freq frequency prob "
-    "probs logits mask text stream level ratio rate cost price ner class",
+    "probs logits mask text stream level ratio rate cost price ner class type types tag tags",
+)
+_LABEL = _SECRET | words(
+    "key keys token tokens pass new old current confirm repeat your the enter user name username "
+    "access api private public client optional required value string text id field hash",
+)
+_LABEL_WORDS = 5
+#: Every name that `is_secret` has one of these in it.
+_HINTS = (
+    *("pass", "pw", "psw", "phrase", "secret", "token", "key", "cred", "auth", "bearer", "dsn"),
+    *("cookie", "jwt", "otp", "csrf", "xsrf", "conn", "mnemonic", "kennwort"),
 )
 _PAIRS = {("connection", "string"), ("conn", "str"), ("seed", "phrase")}
 _LOGIN_TOKENS = words("access auth api refresh bearer session secret github gitlab")
@@ -74,6 +87,21 @@ def is_secret(name: str) -> bool:
         _is_secret_word(word, before, after)
         for word, before, after in zip(parts, ["", *parts], [*parts[1:], ""], strict=False)
     )
+
+
+def may_name_secret(text: str) -> bool:
+    """Tell whether a text may have a name that `is_secret` in it; quick, and often wrong."""
+    lower = text.lower()
+    return any(hint in lower for hint in _HINTS)
+
+
+def is_label(text: str) -> bool:
+    """Tell whether a text is only the label of a secret, as in a form: ``New password``.
+
+    Such a text in the place of a secret is none, for it consists of nothing but these words.
+    """
+    parts = re.split(r"[ _-]+", text.strip().rstrip(":*?").lower())
+    return 0 < len(parts) <= _LABEL_WORDS and all(part in _LABEL for part in parts)
 
 
 @lru_cache(maxsize=16384)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .secret_names import MASK, is_password, is_secret
+from .secret_names import MASK, is_password, is_secret, may_name_secret
 from .words import is_unlike_words, may_be_secret
 
 _BARS = "|│┃║"
@@ -19,8 +19,8 @@ _ALIGNED = re.compile(r"[ \t]{2,}\w|\w[^\n]*?[ ]{2,}\w")
 _CELL = re.compile(r"\S+")
 #: A name and a value with nothing but space between them, as a series is shown.
 _NAME_VALUE = re.compile(
-    r"^([ \t]{0,40}(?:\d{1,6}[ \t]+)?([A-Za-z_][\w.-]{1,60})(?:[ ]{2,80}|\t[ \t]{0,40}))(\S{4,200})[ \t]*$",
-    re.MULTILINE,
+    r"^([ \t]{0,40}(?:\d{1,6}[ \t]+)?([A-Za-z_][\w.-]{1,60})(?:[ ]{2,80}|\t[ \t]{0,40}))"
+    r"(\S{4,200})[ \t]*$",
 )
 #: Longer lines are no rows that a person reads, in characters.
 _LONGEST = 2000
@@ -36,7 +36,10 @@ def mask_tables(text: str) -> str:
         text = "\n".join(lines)
     if any(bar in text for bar in _BARS):
         text = "\n".join(map(_mask_beside, text.split("\n")))
-    return _NAME_VALUE.sub(_mask_value, text)
+    lines = text.split("\n")
+    return "\n".join(
+        _NAME_VALUE.sub(_mask_value, line) if may_name_secret(line) else line for line in lines
+    )
 
 
 def _mask_value(found: re.Match[str]) -> str:
@@ -53,7 +56,7 @@ def _mask_value(found: re.Match[str]) -> str:
 def _mask_below(lines: list[str], at: int) -> int:
     """Mask the column below a line of headings; return the line to go on with."""
     line = lines[at]
-    if len(line) > _LONGEST:
+    if len(line) > _LONGEST or not may_name_secret(line):
         return at + 1
     if any(bar in line for bar in _BARS):
         return _mask_barred(lines, at)
@@ -138,7 +141,7 @@ def _mask_aligned(lines: list[str], at: int) -> int:
 
 def _mask_beside(line: str) -> str:
     """Mask the cell that follows one with a secret name: ``| password | hunter2 |``."""
-    if len(line) > _LONGEST:
+    if len(line) > _LONGEST or not may_name_secret(line):
         return line
     parts = _SPLIT_BARS.split(line)
     cells = [place for place in range(0, len(parts), 2) if parts[place].strip()]
