@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import warnings
 
-from .secret_names import MASK, is_secret
+from .secret_names import DIRECTORIES, MASK, is_password, is_secret
 
 _NAME = re.compile(
     r"""(?<![\w-])
@@ -52,6 +54,30 @@ _TELLS_NOTHING = re.compile(
     |(?:getpass\.)?getpass\((?:["'][^"'\n]{0,99}["'])?\))""",
     re.VERBOSE,
 )
+#: A block scalar of YAML, as it is or in a repr: the lines that follow belong to it.
+_BLOCK = re.compile(r"[|>][-+\d]{0,2}[ \t]*(?P<end>\n|\\{1,4}n)")
+_ESCAPED_LINES = re.compile(
+    r"""(?:[ \t](?:[^\n\\"']|\\{1,4}[^n\n\\"'])*(?:\\{1,4}n|(?=\\{0,4}["'\n])|\Z))+"""
+)
+#: A document in a shell or in HCL that ends with the line of this word.
+_HERE = re.compile(r"""<<[-~]?["']?(?P<word>\w{1,40})["']?[ \t]*\n""")
+_LONGEST_HERE = 20_000
+#: Escapes that end right before a name: ``\ntoken=…``.
+_ESCAPES = "nrtbf"
+#: Code that takes something from a variable: ``self._token``, ``token[2:]``, ``token.lower()``.
+_CODE = re.compile(
+    r"(?P<name>[A-Za-z_][\w.]*)(?P<then>(?:\[[\w:, -]{0,40}\]|\(\w{0,40}\)|\.\w{1,40}){0,5})"
+)
+_NUMBER = re.compile(r"[-+]?(?:\d{1,5}|\d*\.\d+(?:[eE][-+]?\d+)?)")
+_MORE_WORDS = re.compile(r"[ ][a-z]")
+_PATH = re.compile(r"[/~]|[A-Za-z]:\\")
+_SCHEMA = re.compile(r"""\\?["']type\\?["']\s*:""")
+#: What follows a token of a text: ``{"token": "EU", "pos": "NNP"}``.
+_LANGUAGE = re.compile(
+    r"""\s*,\s*\\{0,4}["']?(?:pos|ner|tag|label|lemma|dep|token_id|id|ids|idx|index|start|end|score|word
+    |entity|logprob|logit|prob|bytes|count|freq|frequency)\w{0,12}\\{0,4}["']?\s*[:=]""",
+    re.VERBOSE,
+)
 _THEN_ASSIGNED = re.compile(r"(?:[ \t]*\|[ \t]*[\w.]{1,60}){0,3}[ \t]*=(?!=)[ \t]*")
 
 
@@ -69,11 +95,18 @@ class NamedValues:
         # Where brackets close that were looked through in vain for the end of another one, so that
         # a text of nothing but opening brackets is not looked through from each of them.
         self._closings: dict[int, int | None] = {}
+        self._literals: list[tuple[str, str]] = []
         self._budget = 8 * len(text) + 10_000
+
+    def literals(self) -> list[tuple[str, str]]:
+        """Return the names and the values of the string literals among those values."""
+        self.masked()
+        return self._literals
 
     def masked(self) -> str:
         """Return the text with `MASK` in place of those values. Any thread may call."""
         text = self._text
+        self._literals = []
         parts = []
         done = at = 0
         while named := _NAME.search(text, at):
@@ -92,6 +125,8 @@ class NamedValues:
 
     def _has_value(self, named: re.Match[str]) -> bool:
         text, name, separator = self._text, named["name"][-200:], named["separator"]
+        if name[0] in _ESCAPES and text[named.start() - 1 : named.start()] == "\\":
+            name = name[1:]
         if not is_secret(name):
             return False
         sign = separator.strip()
@@ -107,10 +142,12 @@ class NamedValues:
     def _value(self, named: re.Match[str], at: int) -> tuple[int, str]:
         """Return where the value ends that begins at a place, and what to show in its stead."""
         text = self._text
+        if ":" in named["separator"] and (block := _BLOCK.match(text, at)):
+            return self._block(named, block)
+        if here := _HERE.match(text, at):
+            return self._here(here)
         if quote := _QUOTE.match(text, at):
-            if self._closes(named, quote):
-                return at, ""
-            return self._quoted(quote)
+            return self._literal(named, quote)
         if text[at : at + 1] in {"(", "[", "{"}:
             return self._bracketed(named, at)
         if "cookie" in named["name"].lower() and named["separator"].strip() == ":":
@@ -119,11 +156,62 @@ class NamedValues:
                 return end, MASK
         return self._bare(named, at)
 
+    def _literal(self, named: re.Match[str], quote: re.Match[str]) -> tuple[int, str]:
+        text, at = self._text, quote.start()
+        if self._closes(named, quote):
+            return at, ""
+        end, shown = self._quoted(quote)
+        if named["name"].lower() == "token" and _LANGUAGE.match(text, end):
+            return end, text[at:end]
+        if MASK in shown and quote[0] == quote["quote"]:
+            self._note_literal(named["name"], text[at:end])
+        return end, shown
+
+    def _block(self, named: re.Match[str], block: re.Match[str]) -> tuple[int, str]:
+        text, end = self._text, block.end()
+        if block["end"] == "\n":
+            line = text[max(0, named.start() - 400) : named.start()].rpartition("\n")[2]
+            # Blank lines, and lines that are indented further than the name.
+            more = re.compile(rf"[ \t]{{{len(line) - len(line.lstrip()) + 1}}}[^\n]*\n?|[ \t]*\n")
+            while end < len(text) and (found := more.match(text, end)):
+                end = found.end()
+        else:
+            end = _until(_ESCAPED_LINES, text, end)
+        if end == block.end():
+            return end, block[0]
+        closed = block["end"] if text.endswith(block["end"], 0, end) else ""
+        return end, f"{block[0]}  {MASK}{closed}"
+
+    def _here(self, here: re.Match[str]) -> tuple[int, str]:
+        text, end = self._text, None
+        if self._budget > 0:
+            last = re.compile(rf"\n[ \t]*{here['word']}\b")
+            found = last.search(text, here.end() - 1, here.end() + _LONGEST_HERE)
+            end = found.start() if found else None
+            self._budget -= (end or here.end() + _LONGEST_HERE) - here.end()
+        if end is None:  # it was cut off
+            end = _until(_LINE, text, here.end())
+        return end, here[0] + (MASK if end > here.end() else "")
+
+    def _note_literal(self, name: str, written: str) -> None:
+        quote = written[0]
+        self._literals.append((name, written.strip(quote)))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of escapes that Python does not know
+                value = ast.literal_eval(written)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return
+        if type(value) is str:
+            self._literals.append((name, value))
+
     def _bracketed(self, named: re.Match[str], at: int) -> tuple[int, str]:
         text, end = self._text, self._closing(at)
         if end is None:
             return _until(_LINE, text, at), MASK
         inner = text[at + 1 : end - 1].strip()
+        if _SCHEMA.match(inner):
+            return at + 1, text[at]
         if not inner or _same_name(named["name"], inner):  # f"token: {token}"
             return end, text[at:end]
         return end, f"{text[at]}{MASK}{text[end - 1]}"
@@ -140,11 +228,28 @@ class NamedValues:
                 break
             at = end
         value = text[start:at]
-        if not value or _TELLS_NOTHING.fullmatch(value) or _same_name(named["name"], value):
+        if not value or _TELLS_NOTHING.fullmatch(value) or self._is_ordinary(named, value, at):
             shown = value
         else:
             shown = MASK
         return at, (scheme[0] if scheme else "") + shown
+
+    def _is_ordinary(self, named: re.Match[str], value: str, end: int) -> bool:
+        """Tell whether a bare value is code, prose, a small number or the working directory."""
+        name = named["name"]
+        if _same_name(name, value):
+            return True
+        if name in DIRECTORIES:
+            return (
+                _PATH.match(value) is not None
+                and self._text[named.start() - 1 : named.start()] != ";"
+            )
+        if is_password(name):
+            return False
+        if _NUMBER.fullmatch(value):
+            return True
+        prose = named["separator"] == ": " and _MORE_WORDS.match(self._text, end)
+        return prose is not None and prose is not False and value.isalpha() and value.islower()
 
     def _closes(self, named: re.Match[str], quote: re.Match[str]) -> bool:
         """Tell whether a quote ends the string that the name stands in: ``input("Password: ")``."""
@@ -201,10 +306,12 @@ class NamedValues:
 
 def _same_name(name: str, value: str) -> bool:
     """Tell whether code hands on what a name holds: ``api_key=self._api_key``."""
-    if not re.fullmatch(r"[A-Za-z_][\w.]*", value):
+    code = _CODE.fullmatch(value)
+    if not code:
         return False
-    last = value.rpartition(".")[2]
-    return last.strip("_").lower() == name.strip("_-").replace("-", "_").lower()
+    wanted = name.strip("_-").replace("-", "_").lower()
+    named = code["name"].lower().split(".")
+    return named[-1].strip("_") == wanted or (named[0] == wanted and code["then"] != "")
 
 
 def _until(pattern: re.Pattern[str], text: str, at: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from .desk import Desk
     from .kernel.history import CellHistory, CellRun
     from .kernel.runner import PythonRunner, RunResult
+    from .kernel_secrets import KernelSecrets
 
 #: So many variables are listed, and so many cells shown, at most.
 MAX_VARIABLES = 200
@@ -53,21 +53,26 @@ class KernelTools:
         Runs Python.
     proposals
         Takes the cells that Claude proposes.
+    secrets
+        Masks the values of secret variables.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of the kernel that the tools reach
         self,
         shell: InteractiveShell,
         desk: Desk,
         history: CellHistory,
         runner: PythonRunner,
         proposals: Proposals,
+        *,
+        secrets: KernelSecrets,
     ) -> None:
         self._shell = shell
         self._desk = desk
         self._history = history
         self._runner = runner
         self._proposals = proposals
+        self._secrets = secrets
 
     @property
     def toolbox(self) -> tuple[ServedTool, ...]:
@@ -150,8 +155,8 @@ class KernelTools:
         return ServedTool(ToolDefinition(name, description, schema), run, looks_only)
 
     def _masked(self, answer: ToolAnswer) -> ToolAnswer:
-        secrets = masking.KnownSecrets(self._shell.user_ns, os.environ)
-        return replace(answer, text=secrets.mask(answer.text))
+        self._secrets.learn()
+        return replace(answer, text=self._secrets.mask(answer.text))
 
     # -- the tools, on the main thread ---------------------------------------------------------
 

@@ -46,6 +46,7 @@ from .front_end import FrontEnd, front_end, notebook_path
 from .kernel.history import CellHistory
 from .kernel.runner import PythonRunner
 from .kernel_context import KernelContext
+from .kernel_secrets import KernelSecrets
 from .kernel_tools import KernelTools
 from .link import Link
 from .manual import manual
@@ -123,6 +124,9 @@ class ClaudeMagics(Configuration, Magics):
         self._history = CellHistory(shell)
         self._history.start()
         self._runner = PythonRunner(shell)
+        #: Masks values of secret variables at every exit of text.
+        self.secrets = KernelSecrets(shell)
+        self.secrets.start()
         #: What the JupyterLab extension hears and asks.
         self.link = Link(shell, self._history, self.control, self._person)
         # What the kernel does for its sessions, by who decides in each of them, which the session
@@ -212,12 +216,14 @@ class ClaudeMagics(Configuration, Magics):
         return Side(proposals, KernelContext(self.shell, self._history, proposals))
 
     def _compose(self, request: Request, side: Side) -> Prompt:
+        self.secrets.learn()
         return compose(
             request.prompt,
             self.shell.user_ns,
             request.form,
             request.attached,
             side.context.told() if request.context else "",
+            known=self.secrets.mask,
         )
 
     def _changes(self, request: Request, session: ClaudeSession) -> dict[str, Any]:
@@ -303,7 +309,14 @@ class ClaudeMagics(Configuration, Magics):
         """Return what the kernel does for a session of its own."""
         consent = Consent(options, self._desk, self._person)
         side = self._sides[consent] = self._new_side()
-        tools = KernelTools(self.shell, self._desk, self._history, self._runner, side.proposals)
+        tools = KernelTools(
+            self.shell,
+            self._desk,
+            self._history,
+            self._runner,
+            side.proposals,
+            secrets=self.secrets,
+        )
         return Caller(consent, consent.needed, tools.toolbox, consent.revoke)
 
     def _check_possible(self) -> None:
@@ -337,6 +350,7 @@ class ClaudeMagics(Configuration, Magics):
         """End the conversations, panel, demo and tape; wait until nothing is left of them."""
         self.link.close()
         self._history.stop()
+        self.secrets.stop()
         self._runner.close()
         self.sessions.close()
         if self._panel is not None:
@@ -486,7 +500,8 @@ class ClaudeMagics(Configuration, Magics):
         with brief_failures():
             text = line if cell is None else cell.strip("\n")
             context = self._side(self.session).context
-            told = compose(text, self.shell.user_ns, None, context.told())
+            self.secrets.learn()
+            told = compose(text, self.shell.user_ns, None, context.told(), known=self.secrets.mask)
             sys.stdout.write(readable(told) + "\n" if told else "Nothing would be sent.\n")
 
     @magic_arguments()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
-
-from claude_magic import masking
 
 from .answers import WISHES
 from .context import enclosed
 from .mentions import attachments
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from claude_magic.session import Prompt
 
@@ -24,6 +21,7 @@ def compose(
     namespace: Mapping[str, Any],
     form: Form | None = None,
     *contexts: str,
+    known: Callable[[str], str],
 ) -> Prompt:
     """Return the content of a prompt. Main thread only.
 
@@ -36,22 +34,22 @@ def compose(
     form
         What the answer is turned into.
     *contexts
-        What Claude is told besides, each part on its own; an empty one is left out. In all but
-        `text` the values of secret variables are masked.
+        Further parts of the prompt, each in a block of its own; an empty one is left out.
+    known
+        Masks the values of secret variables, in everything but `text`.
 
     Raises
     ------
     UsageError
         If a file that is mentioned is too large for the API.
     """
-    secrets = masking.KnownSecrets(namespace, os.environ)
     blocks = [*attachments(text, namespace)]
     if form in WISHES:
         blocks.append({"type": "text", "text": enclosed(WISHES[form])})
     blocks += [{"type": "text", "text": enclosed(told)} for told in contexts if told]
     for block in blocks:
         if block["type"] == "text":
-            block["text"] = secrets.mask(block["text"])
+            block["text"] = known(block["text"])
     return [{"type": "text", "text": text}, *blocks] if blocks else text
 
 

@@ -1,0 +1,103 @@
+"""Secret values seen in this kernel, remembered until it ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+from traceback import walk_tb
+from typing import TYPE_CHECKING
+
+from claude_magic import masking
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from IPython.core.interactiveshell import (
+        ExecutionInfo,
+        ExecutionResult,
+        InteractiveShell,
+    )
+
+    from claude_magic.masking import KnownSecrets
+
+# In a kernel, warnings that no handler takes are shown in the running cell; so all is "debug".
+_logger = logging.getLogger(__name__)
+
+#: Local variables of so many functions of a traceback are looked through.
+_FRAMES = 30
+
+
+class KernelSecrets:
+    """The kernel's one `KnownSecrets`, filled from the user's variables and the environment.
+
+    From `start` to `stop` it learns from the source of each cell before it runs, and from the
+    variables after it, so that a secret stays masked after its variable was deleted or assigned
+    anew. `mask` may be called from any thread and can be handed
+    to every exit of text as a ``Callable[[str], str]``; the rest is for the main thread.
+
+    Parameters
+    ----------
+    shell
+        The shell whose variables are looked through.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._known: KnownSecrets | None = None
+        self._started = False
+
+    def start(self) -> None:
+        """Learn after each cell from now on."""
+        if not self._started:
+            self._shell.events.register("pre_run_cell", self._cell_begins)
+            self._shell.events.register("post_run_cell", self._cell_ended)
+            self._started = True
+
+    def stop(self) -> None:
+        """Learn no longer; values learnt so far stay masked."""
+        if self._started:
+            self._shell.events.unregister("pre_run_cell", self._cell_begins)
+            self._shell.events.unregister("post_run_cell", self._cell_ended)
+            self._started = False
+
+    def learn(self) -> None:
+        """Add the secrets that the variables and the environment hold now."""
+        hidden = self._shell.user_ns_hidden
+        variables = {
+            name: value
+            for name, value in list(self._shell.user_ns.items())
+            # IPython's own lead to the whole of it.
+            if name not in hidden or name == "Out"
+        }
+        self._collection().learn(variables, os.environ)
+
+    def mask(self, text: str) -> str:
+        """Return a text with `masking.MASK` in place of each value learnt so far."""
+        return self._collection().mask(text)
+
+    def _collection(self) -> KnownSecrets:
+        # Made when it is needed first: `%load_ext` does not pay for the import.
+        if self._known is None:
+            self._known = masking.KnownSecrets()
+        return self._known
+
+    def _cell_begins(self, info: ExecutionInfo) -> None:
+        try:
+            self._collection().learn_source(info.raw_cell or "")
+        except Exception:
+            _logger.debug("the secrets in the source of a cell were not learnt", exc_info=True)
+
+    def _cell_ended(self, result: ExecutionResult | None) -> None:
+        try:
+            self.learn()
+            error = result.error_in_exec if result is not None else None
+            if error is not None and error.__traceback__ is not None:
+                self._collection().learn(*_locals_of(error.__traceback__))
+        except Exception:
+            _logger.debug("the secrets of a cell were not learnt", exc_info=True)
+
+
+def _locals_of(traceback: TracebackType) -> list[dict[str, object]]:
+    """Return the local variables of the functions that an error came through, innermost last."""
+    frames = [frame for frame, _ in walk_tb(traceback) if frame.f_code.co_name != "<module>"]
+    return [dict(frame.f_locals) for frame in frames[-_FRAMES:]]
