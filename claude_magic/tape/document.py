@@ -105,7 +105,7 @@ def fail(source: str, mark: yaml.Mark, expected: str) -> NoReturn:
 
 
 #: Converts the text of one scalar; it parses no YAML.
-_CONSTRUCTOR = yaml.constructor.SafeConstructor()
+_CONSTRUCTOR: Any = yaml.constructor.SafeConstructor()
 
 
 def _key(node: yaml.Node, source: str) -> str:
@@ -133,7 +133,7 @@ def _number(node: yaml.Node, kind: str, source: str) -> int | float:
 class _Open:
     """A list or mapping whose end has not been read."""
 
-    node: yaml.CollectionNode
+    node: yaml.SequenceNode | yaml.MappingNode
     key: yaml.Node | None = None
     seen: set[str] = field(default_factory=set)
 
@@ -149,36 +149,37 @@ class _Composer:
 
     def composed(self, text: str) -> yaml.Node | None:
         for event in self._events(text):
+            mark: Any = event.start_mark
             if isinstance(event, yaml.NodeEvent):
                 self._begin(event)
             elif isinstance(event, yaml.CollectionEndEvent):
                 self._open.pop()
             elif isinstance(event, yaml.DocumentStartEvent) and self._root is not None:
-                fail(self._source, event.start_mark, "one document, but `---` starts another one")
+                fail(self._source, mark, "one document, but `---` starts another one")
         return self._root
 
-    def _events(self, text: str) -> Iterator[yaml.Event]:
-        loader = None
+    def _events(self, text: str) -> Iterator[Any]:
         try:
-            loader = _Events(text)
+            loader: Any = _Events(text)
+        except yaml.reader.ReaderError as error:
+            line, column = _place(text[: error.position])
+            self._refuse(f"{error.reason}: {error.character!r}", line, column, error)
+        try:
             while loader.check_event():
                 yield loader.get_event()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark or loader.get_mark()
             self._refuse(error.problem or error.context, mark.line + 1, mark.column + 1, error)
-        except yaml.reader.ReaderError as error:
-            line, column = _place(text[: error.position])
-            self._refuse(f"{error.reason}: {error.character!r}", line, column, error)
         except (ValueError, OverflowError) as error:
             # PyYAML lets these out: of ``"\\UFFFFFFFF"``, and of a version with too many digits.
-            mark = loader.get_mark() if loader is not None else yaml.Mark("", 0, 0, 0, None, None)
+            mark = loader.get_mark()
             self._refuse(str(error), mark.line + 1, mark.column + 1, error)
 
     def _refuse(self, problem: object, line: int, column: int, cause: Exception) -> NoReturn:
         told = f"{self._source}:{line}: not YAML: {problem}"
         raise TapeError(told, line=line, column=column) from cause
 
-    def _begin(self, event: yaml.NodeEvent) -> None:
+    def _begin(self, event: Any) -> None:
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
             fail(self._source, mark, "no alias; write the value out")
@@ -195,12 +196,12 @@ class _Composer:
         if len(self._open) >= MAX_DEPTH:
             fail(self._source, mark, f"at most {MAX_DEPTH} levels of lists and mappings")
         is_list = isinstance(event, yaml.SequenceStartEvent)
-        kind = yaml.SequenceNode if is_list else yaml.MappingNode
+        kind: Any = yaml.SequenceNode if is_list else yaml.MappingNode
         node = kind(None, [], mark, event.end_mark, event.flow_style)
         self._add(node)
         self._open.append(_Open(node))
 
-    def _scalar(self, event: yaml.ScalarEvent) -> yaml.ScalarNode:
+    def _scalar(self, event: Any) -> yaml.ScalarNode:
         if _SURROGATES.search(event.value):
             fail(self._source, event.start_mark, "whole characters, not half of a surrogate pair")
         tag = _RESOLVER.resolve(yaml.ScalarNode, event.value, event.implicit)
@@ -240,7 +241,7 @@ class _Events(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
 
 
 #: Tells by a plain scalar's looks whether it is a number, a bool or null.
-_RESOLVER = yaml.resolver.Resolver()
+_RESOLVER: Any = yaml.resolver.Resolver()
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -73,7 +73,7 @@ class Listener(uvicorn.Server):
     def run_on(self, listening: socket.socket) -> None:
         """Serve the bound socket until `finish` is called; closes it."""
         self._listening = listening
-        listening.setblocking(False)
+        listening.settimeout(0.0)
         listening.listen(_BACKLOG)
         try:
             # None for uvicorn: asyncio's server accepts all that wait at once, and so takes all

@@ -32,7 +32,7 @@ MAX_TURNS = 1000
 #: Tokens in one count of `usage:`.
 MAX_TOKENS = 10**12
 
-#: Pace of `words_per_second:`, so that a tape from elsewhere does not keep a cell waiting for hours.
+#: Slowest `words_per_second:`, so that a stranger's tape does not keep a cell waiting for hours.
 MIN_WORDS_PER_SECOND = 0.1
 
 _NAME = re.compile(r"[\w][\w .-]{0,39}")

@@ -278,7 +278,7 @@ def test_a_byte_order_mark_is_not_part_of_a_tape() -> None:
     assert Tape.load(Memory(b"\xef\xbb\xbf" + given_input("1").encode())).title == "T"
 
 
-# -- every field, with every kind of value -----------------------------------------------------------
+# -- every field, with every kind of value --------------------------------------------------------
 
 WHOLE: dict[str, Any] = {
     "claude-magic-tape": 1,
