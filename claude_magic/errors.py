@@ -349,7 +349,22 @@ class TapeMissError(ApiError):
 
 
 class TapeError(ClaudeMagicError):
-    """A tape that cannot be read or served."""
+    """A tape that cannot be read or served.
+
+    Parameters
+    ----------
+    told
+        The text.
+    line, column
+        The place in the tape's file, each from 1, which the text then ends with; None for an error
+        that has no place in the file, such as a file that does not exist.
+    """
+
+    def __init__(self, told: str, *, line: int | None = None, column: int | None = None) -> None:
+        place = f" (line {line}, column {column})" if line is not None else ""
+        super().__init__(told + place)
+        self.line = line
+        self.column = column
 
 
 #: What may pass by itself, so that asking again later makes sense, as in

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from .reply import Failure, input_tokens
 from .request import MessagesRequest
 from .responses import ReplyResponse, failed
+from .server import key_in
 
 if TYPE_CHECKING:
     import asyncio
@@ -75,9 +76,7 @@ def messages_endpoint(
 
 
 async def _read(http: Request, token: str) -> MessagesRequest | Failure:
-    scheme, _, bearer = http.headers.get("authorization", "").partition(" ")
-    key = http.headers.get("x-api-key") or (bearer if scheme.lower() == "bearer" else "")
-    if not secrets.compare_digest(key.encode(), token.encode()):
+    if not secrets.compare_digest(key_in(http.headers).encode(), token.encode()):
         return Failure(401, "authentication_error", "the API key is not this server's token")
     try:
         body = json.loads(await http.body())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import threading
 from abc import ABC, abstractmethod
@@ -13,6 +14,7 @@ from claude_magic.errors import TapeError
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Mapping
     from types import TracebackType
 
     from starlette.types import ASGIApp
@@ -27,15 +29,19 @@ class LoopbackServer(ABC):
     """A server on 127.0.0.1.
 
     Owns a socket and one daemon thread while it runs. It may be started again after it was
-    stopped. `start` and `stop` belong to one thread at a time.
+    stopped. Connections that do not send its token are few at a time and end after a few seconds.
+    `start` and `stop` belong to one thread at a time.
 
     Parameters
     ----------
+    token
+        The secret that requests must carry; a random one if None.
     port
         Where to listen, from 1 to 65535; None for a free port, another one at each start.
     """
 
-    def __init__(self, port: int | None = None) -> None:
+    def __init__(self, token: str | None = None, port: int | None = None) -> None:
+        self.token = token if token is not None else secrets.token_urlsafe(24)
         self._wanted_port = port or 0
         self._port: int | None = None
         self._listener: Listener | None = None
@@ -64,6 +70,19 @@ class LoopbackServer(ABC):
             Ends all open replies when it is set.
         """
 
+    @abstractmethod
+    def _token_in(self, headers: Mapping[str, str]) -> str:
+        """Return the token that a request carries, or a text that is none.
+
+        Parameters
+        ----------
+        headers
+            The request's headers, names in lower case.
+        """
+
+    def _admits(self, headers: Mapping[str, str]) -> bool:
+        return secrets.compare_digest(self._token_in(headers).encode(), self.token.encode())
+
     @property
     def url(self) -> str:
         """The base URL.
@@ -91,7 +110,7 @@ class LoopbackServer(ABC):
             raise TapeError(f"The server runs already, at {self.url}. Stop it first.")
         from .listener import Listener  # noqa: PLC0415 - starlette and uvicorn are heavy
 
-        listener = Listener(self._application)
+        listener = Listener(self._application, self._admits)
         # The protocol is named because asyncio turns Nagle's algorithm off only where it is: with
         # it, each reply on a kept connection comes 40 ms late.
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 from .loopback import LoopbackServer
@@ -38,7 +37,6 @@ class Recorder(LoopbackServer):
 
     def __init__(self, recording: Recording, upstream: Upstream) -> None:
         super().__init__()
-        self.token = secrets.token_urlsafe(24)
         # Claude Code's environment holds it, and a tool may print that.
         recording.hide(self.token)
         self._recording = recording
@@ -73,6 +71,9 @@ class Recorder(LoopbackServer):
             "NO_PROXY": unproxied,
             "no_proxy": unproxied,
         }
+
+    def _token_in(self, headers: Mapping[str, str]) -> str:
+        return headers.get(TOKEN_HEADER, "")
 
     def _application(self, stopping: asyncio.Event) -> ASGIApp:
         from .forwarding import forwarding_endpoint  # noqa: PLC0415 - starlette is heavy

@@ -6,8 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .expressions import ignored
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .expressions import Expression
 
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
@@ -20,7 +24,7 @@ _KINDS: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {
         (re.compile(r"(?<!\w)(?:toolu|msg|req|call|sess|session|task)_[A-Za-z0-9]{8,}"), "«id»"),
         (re.compile(r"(?<!\w)(pid[ =:]{1,2})\d+", re.IGNORECASE), r"\1«id»"),
         # Claude Code puts long results into a file, which has another name each time.
-        (re.compile(r"((?:Output too large|persist limit).*\bsaved to: ).+"), r"\1«file»"),
+        (re.compile(r"((?:Output too large|persist limit).{0,200}?\bsaved to: ).+"), r"\1«file»"),
     ),
     "addresses": (
         (re.compile(r"(?<!\w)0x[0-9a-fA-F]{6,}"), "«address»"),
@@ -72,22 +76,17 @@ class Rules:
     """
 
     keep: frozenset[str] = frozenset()
-    ignore: Mapping[str, re.Pattern[str]] = field(default_factory=dict, hash=False)
+    ignore: Mapping[str, Expression] = field(default_factory=dict, hash=False)
 
     def prompt(self, text: str) -> str:
         """Return what a prompt is compared by."""
-        return " ".join(self._ignored(text).split())
+        return " ".join(ignored(text, self.ignore).split())
 
     def result(self, text: str) -> str:
         """Return what a tool's result is compared by, and written down as."""
-        text = self._ignored(text)
+        text = ignored(text, self.ignore)
         for kind, replaced in _KINDS.items():
             if kind not in self.keep:
                 for pattern, name in replaced:
                     text = pattern.sub(name, text)
         return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
-
-    def _ignored(self, text: str) -> str:
-        for name, pattern in self.ignore.items():
-            text = pattern.sub(f"«{name}»", text)
-        return text

@@ -50,8 +50,8 @@ class TextFile(Protocol):
         """The file's name."""
         ...
 
-    def read_text(self, encoding: str | None = None) -> str:
-        """Return its text."""
+    def read_bytes(self) -> bytes:
+        """Return its content."""
         ...
 
 
@@ -65,13 +65,14 @@ class TapeTurn:
         The prompt.
     replies
         The model's messages: one, and one more each time the tools of the one before have run.
-    line
-        Where it stands in the tape's file, from 1, if it came from one.
+    line, column
+        Its place in the tape's file, each from 1; None for a turn that was not read from a file.
     """
 
     you: str
     replies: tuple[Reply, ...]
     line: int | None = field(default=None, compare=False)
+    column: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,8 @@ class Tape:
                         f"{source}{line}: {_quoted(turn.you)} has another answer here, in"
                         f" {_quoted(conversation.name)}, than after the same prompts before."
                         " Expected one answer for one history.",
+                        line=turn.line,
+                        column=turn.column,
                     )
 
     @classmethod

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import yaml
 
 from claude_magic.errors import TapeError
 
+from .document import compose, fail, plain, read_text
+from .expressions import MAX_EXPRESSIONS, expression
 from .reply import Block, OtherBlock, Reply, Text, Thinking, ToolOutcome, ToolUse, Usage
 from .rules import KINDS, Rules
 from .tape import SCRIPTED, Conversation, Tape, TapeTurn
@@ -17,10 +19,23 @@ from .tape import SCRIPTED, Conversation, Tape, TapeTurn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .expressions import Expression
     from .tape import TextFile
 
 FORMAT_KEY = "claude-magic-tape"
 FORMAT_VERSION = "1"
+
+#: Turns in one conversation. Each is known by all prompts before it, so memory grows with the
+#: square of this.
+MAX_TURNS = 1000
+
+#: Tokens in one count of `usage:`.
+MAX_TOKENS = 10**12
+
+#: Slowest `words_per_second:`, so that a stranger's tape does not keep a cell waiting for hours.
+MIN_WORDS_PER_SECOND = 0.1
+
+_NAME = re.compile(r"[\w][\w .-]{0,39}")
 
 
 def read_tape(file: TextFile) -> Tape:
@@ -29,14 +44,10 @@ def read_tape(file: TextFile) -> Tape:
     Raises
     ------
     TapeError
-        If the file cannot be read or is no tape. The text names the file, the line and what was
-        expected.
+        If the file cannot be read or is no tape. The text names the file, the line, the column and
+        what was expected.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TapeError(f"{file.name}: the tape cannot be read: {error}") from error
-    return _TapeReader(file.name).tape(text)
+    return _TapeReader(file.name).tape(read_text(file))
 
 
 _ITEMS = ("text", "thinking", "tool", "tools", "block", "usage", "stopped")
@@ -67,15 +78,10 @@ class _TapeReader:
         self._source = source
 
     def tape(self, text: str) -> Tape:
-        try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise TapeError(f"{self._source}:{line}: not YAML: {error.problem}") from error
-        except yaml.YAMLError as error:
-            raise TapeError(f"{self._source}:1: not YAML: {error}") from error
+        root = compose(text, self._source)
         if root is None:
-            raise TapeError(f"{self._source}:1: expected a tape, but the file is empty")
+            told = f"{self._source}:1: expected a tape, but the file is empty"
+            raise TapeError(told, line=1, column=1)
         required = (FORMAT_KEY, "title", "conversations")
         fields = self._fields(root, required, ("label", "words_per_second", "keep", "ignore"))
         if self._text(fields[FORMAT_KEY]) != FORMAT_VERSION:
@@ -92,13 +98,17 @@ class _TapeReader:
 
     def _conversation(self, node: yaml.Node) -> Conversation:
         fields = self._fields(node, ("name", "turns"))
-        turns = tuple(self._turn(turn) for turn in self._items(fields["turns"]))
+        items = self._items(fields["turns"])
+        if len(items) > MAX_TURNS:
+            self._fail(items[MAX_TURNS], f"at most {MAX_TURNS} turns in one conversation")
+        turns = tuple(self._turn(turn) for turn in items)
         return Conversation(self._text(fields["name"]), turns)
 
     def _turn(self, node: yaml.Node) -> TapeTurn:
         fields = self._fields(node, ("you", "claude"))
         replies = tuple(self._replies(fields["claude"]))
-        return TapeTurn(self._text(fields["you"]), replies, node.start_mark.line + 1)
+        mark = node.start_mark
+        return TapeTurn(self._text(fields["you"]), replies, mark.line + 1, mark.column + 1)
 
     def _replies(self, node: yaml.Node) -> Iterator[Reply]:
         if isinstance(node, yaml.ScalarNode):
@@ -130,7 +140,7 @@ class _TapeReader:
             return Text(self._text(node))
         if kind == "thinking":
             return Thinking(self._text(node))
-        content = self._plain(node)
+        content = plain(node, self._source)
         if not isinstance(content, dict) or not isinstance(content.get("type"), str):
             self._fail(node, "a block of the Messages API with its `type:`")
         return OtherBlock(content)
@@ -160,19 +170,8 @@ class _TapeReader:
             if told is not None
             else None
         )
-        given = self._plain(arguments) if arguments is not None else {}
+        given = plain(arguments, self._source) if arguments is not None else {}
         return ToolUse(self._text(fields["name"]), given, outcome=outcome)
-
-    def _plain(self, node: yaml.Node) -> Any:
-        """Return a node as JSON can hold it; texts stay as written, so no dates appear."""
-        if isinstance(node, yaml.MappingNode):
-            return {self._text(key): self._plain(value) for key, value in node.value}
-        if isinstance(node, yaml.SequenceNode):
-            return [self._plain(item) for item in node.value]
-        kind = node.tag.rpartition(":")[2]
-        if kind in ("int", "float", "bool", "null"):
-            return yaml.safe_load(node.value)
-        return node.value
 
     def _fields(
         self,
@@ -215,9 +214,11 @@ class _TapeReader:
         return str(node.value).rstrip("\n")
 
     def _count(self, node: yaml.Node) -> int:
-        if not self._text(node).isdecimal():
-            self._fail(node, "a number of tokens, from 0")
-        return int(self._text(node))
+        digits = self._text(node)
+        known = digits.isdecimal() and len(digits) <= len(str(MAX_TOKENS))
+        if not known or int(digits) > MAX_TOKENS:
+            self._fail(node, f"a number of tokens, from 0 to {MAX_TOKENS}")
+        return int(digits)
 
     def _rules(self, fields: dict[str, yaml.Node]) -> Rules:
         keep = (
@@ -230,13 +231,21 @@ class _TapeReader:
         if node is not None and not isinstance(node, yaml.MappingNode):
             self._fail(node, "regular expressions, as `name: pattern` pairs")
         pairs = node.value if node is not None else ()
-        ignore = {self._text(key): self._expression(value) for key, value in pairs}
+        if len(pairs) > MAX_EXPRESSIONS:
+            self._fail(pairs[MAX_EXPRESSIONS][0], f"at most {MAX_EXPRESSIONS} expressions")
+        ignore = {self._ignored_name(key): self._expression(value) for key, value in pairs}
         return Rules(frozenset(keep), ignore)
 
-    def _expression(self, node: yaml.Node) -> re.Pattern[str]:
+    def _ignored_name(self, node: yaml.Node) -> str:
+        name = self._text(node)
+        if not _NAME.fullmatch(name):
+            self._fail(node, "a name of at most 40 letters, digits, spaces, `.`, `_` and `-`")
+        return name
+
+    def _expression(self, node: yaml.Node) -> Expression:
         try:
-            return re.compile(self._text(node))
-        except re.error as error:
+            return expression(self._text(node))
+        except ValueError as error:
             self._fail(node, f"a regular expression: {error}")
 
     def _positive(self, node: yaml.Node) -> float:
@@ -244,9 +253,9 @@ class _TapeReader:
             number = float(self._text(node))
         except ValueError:
             number = 0.0
-        if not 0 < number < float("inf"):
-            self._fail(node, "a number above 0")
+        if not MIN_WORDS_PER_SECOND <= number < float("inf"):
+            self._fail(node, f"a number above 0, from {MIN_WORDS_PER_SECOND}")
         return number
 
     def _fail(self, node: yaml.Node, expected: str) -> NoReturn:
-        raise TapeError(f"{self._source}:{node.start_mark.line + 1}: expected {expected}")
+        fail(self._source, node.start_mark, expected)

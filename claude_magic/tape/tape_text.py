@@ -66,7 +66,9 @@ def _items(reply: Reply) -> Iterator[dict[str, Any]]:
         yield {"tool": calls[0]}
     elif calls:
         yield {"tools": calls}
-    if reply.stop_reason is not None and reply.stop_reason != _derived(reply):
+    # After a call without usage it is what tells that no result is waited for.
+    ends = bool(reply.calls) and reply.usage is None
+    if reply.stop_reason is not None and (ends or reply.stop_reason != _derived(reply)):
         yield {"stopped": reply.stop_reason}
     if reply.usage is not None:
         yield {"usage": _Flow(_usage(reply.usage))}
