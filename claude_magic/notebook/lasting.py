@@ -20,7 +20,7 @@ from claude_magic.session import (
     loop_thread,
 )
 
-from .renderers import words
+from .renderers import gate, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +100,9 @@ class LastingTurn:
         self._on_finished = on_finished
         self._kernel: Any = shell.kernel  # type: ignore[attr-defined]
         self._output = LastingOutput(shell)
+        # Markdown that has passed the gate, in order; a text of the model is in `_texts` instead.
         self._parts: dict[object, str] = {}
+        self._texts: dict[object, str] = {}
         self._last_line = "Waiting for Claude …"
         self._due = False
         self._output.show(self._bundle())
@@ -110,18 +112,18 @@ class LastingTurn:
         """Take one event, on the loop thread."""
         match event:
             case TextDelta():
-                self._parts[event.block] = self._parts.get(event.block, "") + event.text
+                self._texts[event.block] = self._texts.get(event.block, "") + event.text
+                self._parts.setdefault(event.block, "")
             case TextWithdrawn():
+                self._texts.pop(event.block, None)
                 self._parts.pop(event.block, None)
             case ToolStarted():
-                call = words.code_span(words.tool_call(event.name, event.arguments))
-                self._parts[event.tool_id] = f"⋯ {call}"
+                self._parts[event.tool_id] = f"⋯ {_code(event)}"
             case ToolFinished():
                 begun = self._parts.get(event.tool_id, "")
                 self._parts[event.tool_id] = f"{'✗' if event.is_error else '✓'}{begun[1:]}"
             case PermissionDenied():
-                call = words.code_span(words.tool_call(event.name, event.arguments))
-                self._parts[id(event)] = words.denied(event, call)
+                self._parts[id(event)] = words.denied(event, _code(event))
             case BackgroundReply():
                 self._parts[id(event)] = words.quote_bundle(words.background(event), event.text)[
                     "text/markdown"
@@ -145,7 +147,7 @@ class LastingTurn:
         if self._due:
             return
         self._due = True
-        length = sum(map(len, self._parts.values()))
+        length = sum(map(len, (*self._parts.values(), *self._texts.values())))
         delay_s = 0.0 if self.turn.settled else INTERVAL_S + length * INTERVAL_S_PER_CHARACTER
         loop_thread().call_later(delay_s, self._refresh)
 
@@ -154,8 +156,17 @@ class LastingTurn:
         self._output.write(self._bundle())
 
     def _bundle(self) -> dict[str, str]:
-        parts = [*self._parts.values(), f"<sub>{self._last_line}</sub>"]
-        return words.text_bundle("\n\n".join(part for part in parts if part))
+        passed = {block: gate.markdown(text) for block, text in self._texts.items()}
+        parts = [*({**self._parts, **passed}.values()), words.aside(self._last_line)]
+        plain = [*({**self._parts, **self._texts}.values()), self._last_line]
+        return {
+            "text/markdown": "\n\n".join(part for part in parts if part),
+            "text/plain": "\n\n".join(part for part in plain if part),
+        }
+
+
+def _code(event: ToolStarted | PermissionDenied) -> str:
+    return f"<code>{gate.code(words.tool_call(event.name, event.arguments))}</code>"
 
 
 def check_lasting(shell: InteractiveShell) -> None:

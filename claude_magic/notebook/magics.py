@@ -514,7 +514,7 @@ class ClaudeMagics(Configuration, Magics):
             if front_end(self.shell) is FrontEnd.CONSOLE:
                 sys.stdout.write(text)
             else:
-                display({"text/markdown": text, "text/plain": text}, raw=True)
+                display(renderers.words.text_bundle(text), raw=True)
 
     @magic_arguments()
     @line_magic

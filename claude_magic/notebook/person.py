@@ -147,7 +147,7 @@ class Person:
 def _question_bundle(question: Question) -> dict[str, str]:
     """Return a question as Markdown, to stand above the field for the answer."""
     parts = [
-        f"**{renderers.folds.inert(question.title)}**",
+        f"**{renderers.gate.line(question.title)}**",
         permission.fenced(question.body, question.language),
     ]
     if question.note:

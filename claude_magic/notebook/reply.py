@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .renderers.sanitised import sanitised
+from .renderers import gate
 
 if TYPE_CHECKING:
     from claude_magic.session import TurnFinished, Usage
@@ -54,5 +54,4 @@ class Reply:
         return self.text
 
     def _repr_markdown_(self) -> str:
-        # JupyterLab runs what stands in the Markdown of a cell that was just run.
-        return sanitised(self.text)
+        return gate.markdown(self.text)

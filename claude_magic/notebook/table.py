@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from claude_magic.session import SHORTEST_ID, moment
 from claude_magic.widgets import one_line
+
+from .renderers import gate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +50,7 @@ class Table:
 
     def _repr_html_(self) -> str:
         if not self.rows:
-            return f"<p>{html.escape(self.empty)}</p>"
+            return f"<p>{gate.line(self.empty)}</p>"
         body = "".join(_row("td", row) for row in self.rows)
         return f"<table><thead>{_row('th', self.columns)}</thead><tbody>{body}</tbody></table>"
 
@@ -57,7 +58,7 @@ class Table:
 def _row(kind: str, texts: tuple[str, ...]) -> str:
     # JupyterLab aligns the cells of tables to the right.
     cells = (
-        f'<{kind} style="text-align: left">{html.escape(one_line(text))}</{kind}>' for text in texts
+        f'<{kind} style="text-align: left">{gate.line(one_line(text))}</{kind}>' for text in texts
     )
     return f"<tr>{''.join(cells)}</tr>"
 

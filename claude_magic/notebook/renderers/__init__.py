@@ -7,12 +7,12 @@ from claude_magic import lazily
 from .base import Renderer
 
 if TYPE_CHECKING:
-    from . import folds, words
+    from . import folds, gate, words
     from .console import ConsoleRenderer
     from .final import FinalRenderer
     from .live import LiveRenderer
 
-__all__ = ["ConsoleRenderer", "FinalRenderer", "LiveRenderer", "Renderer", "folds", "words"]
+__all__ = ["ConsoleRenderer", "FinalRenderer", "LiveRenderer", "Renderer", "folds", "gate", "words"]
 
 __getattr__ = lazily.exports(
     __name__,
@@ -21,6 +21,7 @@ __getattr__ = lazily.exports(
         "FinalRenderer": "claude_magic.notebook.renderers.final",
         "LiveRenderer": "claude_magic.notebook.renderers.live",
         "folds": "claude_magic.notebook.renderers.folds",
+        "gate": "claude_magic.notebook.renderers.gate",
         "words": "claude_magic.notebook.renderers.words",
     },
 )

@@ -1,25 +1,13 @@
-"""What is folded away below one line, with nothing in it that is alive."""
+"""Details folded away below one line, with nothing in them that is alive."""
 
 from __future__ import annotations
 
 import re
 
-#: What Markdown, HTML, mathematics and front ends' own link finders could take for their own.
-_LIVE = {ord(character): f"&#{ord(character)};" for character in "&<>`$\\@[]*_~|"}
-_ADDRESS = re.compile(r"(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
+from . import gate
+
 # An empty line would end the HTML, and what follows it would be Markdown again.
 _BEFORE_EMPTY_LINE = re.compile(r"\n(?=[ \t]*(?:\n|$))")
-
-
-def inert(text: str) -> str:
-    """Return a text as HTML and Markdown that shows it as it is, wherever it stands in a line."""
-    escaped = text.translate(_LIVE)
-    return _ADDRESS.sub(lambda found: f"&#{ord(found[0])};", escaped)
-
-
-def one_block(text: str) -> str:
-    """Return the lines of a text in one line of HTML, for what stands in a ``pre``."""
-    return inert(text).replace("\n", "&#10;")
 
 
 def visible(text: str) -> str:
@@ -62,17 +50,17 @@ def fold(mark: str, call: str, *details: str) -> dict[str, str]:
     *details
         What is inside, each shown as it is; those that are empty are left out.
     """
-    return _folded(f"{mark} <code>{inert(visible(call))}</code>", f"{mark} {call}", details)
+    return _folded(f"{mark} <code>{gate.code(visible(call))}</code>", f"{mark} {call}", details)
 
 
 def aside_fold(line: str, *details: str) -> dict[str, str]:
     """Return a line of ours that unfolds as an output, smaller than the model's words."""
-    return _folded(f"<small>{inert(line)}</small>", line, details)
+    return _folded(f"<small>{gate.line(visible(line))}</small>", line, details)
 
 
 def _folded(summary: str, plain: str, details: tuple[str, ...]) -> dict[str, str]:
     inside = "\n<hr>\n".join(
-        f"<pre>{_BEFORE_EMPTY_LINE.sub('&#10;', inert(visible(detail.rstrip())))}</pre>"
+        f"<pre>{_BEFORE_EMPTY_LINE.sub('&#10;', gate.code(visible(detail.rstrip())))}</pre>"
         for detail in details
         if detail.strip()
     )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from claude_magic.session import KERNEL_SERVER, MAIN
 
-from .folds import inert, visible
-from .sanitised import sanitised
+from . import gate
+from .folds import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,24 +113,35 @@ def _count(tokens: int) -> str:
 
 def text_bundle(markdown: str) -> dict[str, str]:
     """Return Markdown as an output."""
-    return {"text/markdown": sanitised(markdown), "text/plain": markdown}
+    return {"text/markdown": gate.markdown(markdown), "text/plain": markdown}
 
 
 def growing_bundle(markdown: str) -> dict[str, str]:
-    """Return Markdown that will be sent again soon, so not twice each time."""
-    return {"text/markdown": sanitised(markdown)}
+    """Return Markdown that will be sent again soon, without its plain form."""
+    return {"text/markdown": gate.markdown(markdown)}
+
+
+def quote(heading: str, markdown: str) -> str:
+    """Return Markdown that answers no prompt as a quotation, for the gate to pass."""
+    text = f"{heading}\n\n{markdown}" if markdown else heading
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
 
 def quote_bundle(heading: str, markdown: str) -> dict[str, str]:
-    """Return what answers nobody as an output, set apart from answers."""
+    """Return Markdown that answers no prompt as an output, set apart from answers."""
     text = f"{heading}\n\n{markdown}" if markdown else heading
-    quoted = "\n".join(f"> {line}".rstrip() for line in sanitised(text).splitlines())
-    return {"text/markdown": quoted, "text/plain": text}
+    # In a quotation an empty line ends no math, so it is passed as a quotation.
+    return {"text/markdown": gate.markdown(quote(heading, markdown)), "text/plain": text}
+
+
+def aside(text: str) -> str:
+    """Return a line as HTML, smaller than the model's words."""
+    return f"<sub>{gate.line(visible(text))}</sub>"
 
 
 def aside_bundle(text: str) -> dict[str, str]:
-    """Return a line of ours as an output, smaller than the model's words."""
-    return {"text/markdown": f"<sub>{inert(text)}</sub>", "text/plain": text}
+    """Return a line as an output, smaller than the model's words."""
+    return {"text/markdown": aside(text), "text/plain": text}
 
 
 def code_span(text: str) -> str:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from claude_magic.notebook.renderers.folds import bounded, fold, inert, visible
+from claude_magic.notebook.renderers import gate
+from claude_magic.notebook.renderers.folds import bounded, fold, visible
 
 PIECES = [
     *("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</pre>", "</details>", "<"),
@@ -60,17 +61,9 @@ def test_whatever_a_tool_is_given_and_gives_is_shown_as_text(
     assert [text.rstrip("\n") for text in shown_details] == details
 
 
-@given(texts)
-def test_a_small_line_is_shown_as_text(text: str) -> None:
-    line = visible(" ".join(text.split()))
-    page = Page(MarkdownIt("commonmark").render(f"<sub>{inert(line)}</sub>"))
-    assert page.tags == ["p", "sub"]
-    assert page.texts[1].strip() == line
-
-
 @pytest.mark.parametrize("mark", ["$", "`", "\\", "@", "[", "://", "www."])
 def test_what_front_ends_look_for_themselves_is_not_there(mark: str) -> None:
-    assert mark not in inert(f"see {mark} and {mark}")
+    assert mark not in gate.code(f"see {mark} and {mark}")
 
 
 def test_what_does_not_print_is_written_out() -> None:
