@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from starlette.types import ASGIApp
 
@@ -52,7 +52,7 @@ class Listener(uvicorn.Server):
     def run_on(self, listening: socket.socket) -> None:
         """Serve the socket until `finish` is called; closes it."""
         try:
-            asyncio.run(self.serve(sockets=[listening]))
+            _run(self.serve(sockets=[listening]))
         finally:
             listening.close()
             self._ready.set()
@@ -75,3 +75,22 @@ class Listener(uvicorn.Server):
             # A client that does not read would keep the connection open until it does.
             if connection.transport.get_write_buffer_size():
                 connection.transport.abort()
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on an event loop of its own, as `asyncio.run` does.
+
+    `asyncio.run` makes its loop through the event loop policy and sets it there; some policies keep
+    one loop for all threads, which is the user's.
+    """
+    loop = asyncio.SelectorEventLoop()
+    try:
+        loop.run_until_complete(serving)
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True)) if left else None
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()
