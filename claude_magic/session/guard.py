@@ -1,14 +1,14 @@
-"""How Claude Code is started: through the supervisor, from a private folder of this process.
+"""Start of Claude Code: through the supervisor, with a private temporary folder.
 
-The SDK takes the path of one executable file. The supervisor is a module in a wheel, without an
-interpreter's path or an executable bit of its own, so a two-line launcher is written for it.
+The SDK takes the path of one program. The supervisor is a module without an executable bit, so its
+path only names it and `ProcessLoop` runs it with this interpreter. No file has to be executable in
+the temporary folder, which may be mounted ``noexec``.
 """
 
 from __future__ import annotations
 
 import atexit
 import os
-import shlex
 import shutil
 import sys
 import tempfile
@@ -26,13 +26,6 @@ from .leftovers import COOKIE, folder_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_LAUNCHER = """\
-#!/bin/sh
-# An interrupt of the kernel that comes before the supervisor leads its own session must not end it.
-trap '' INT
-exec {python} -I -S {supervisor} "$@"
-"""
 
 _lock = threading.Lock()
 _folder: Path | None = None
@@ -131,13 +124,13 @@ def prepare(
     Raises
     ------
     OSError
-        If the launcher cannot be written.
+        If there is no temporary folder that can be written.
     """
     owner = own_mark()
-    launcher = _private_folder(owner) / "claude"
+    folder = _private_folder(owner)
     # mkdtemp gives mode 0700, and a short name: Claude Code puts a socket in there, too, whose path
     # has 103 bytes at most. Where that is not enough it makes a folder beside ours.
-    scratch = Path(tempfile.mkdtemp(dir=launcher.parent, prefix=""))
+    scratch = Path(tempfile.mkdtemp(dir=folder, prefix=""))
     # Claude Code leaves images and the output of commands there.
     extra = {**_scratch_variable(scratch), **extra, **FORCED}
     if platform == "win32":
@@ -157,7 +150,7 @@ def prepare(
         COOKIE: owner,
         "CLAUDE_MAGIC_PIDS": str(marks),
     }
-    return Launch(launcher, environment, session_id, marks, scratch)
+    return Launch(Path(supervisor.__file__), environment, session_id, marks, scratch)
 
 
 def own_mark() -> str:
@@ -195,17 +188,9 @@ def _private_folder(owner: str) -> Path:
     global _folder  # noqa: PLW0603 - one folder per process
     with _lock:
         # Something may have cleared the temporary folder up since.
-        if _folder is None or not (_folder / "claude").exists():
+        if _folder is None or not _folder.is_dir():
             _folder = Path(tempfile.mkdtemp(prefix=folder_prefix(owner)))
             atexit.register(_remove, _folder, os.getpid())
-            launcher = _folder / "claude"
-            launcher.write_text(
-                _LAUNCHER.format(
-                    python=shlex.quote(sys.executable),
-                    supervisor=shlex.quote(supervisor.__file__),
-                ),
-            )
-            launcher.chmod(0o700)
         return _folder
 
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_magic.errors import SessionError
 
-from .pipes import PipeLoop
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
@@ -64,7 +62,8 @@ class LoopThread:
         self._thread.start()
 
     def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
+        # Not set as this thread's event loop: that would go through the event loop policy, and
+        # some keep one loop for all threads, which is the user's.
         self._loop.run_forever()
 
     def check_elsewhere(self) -> None:
@@ -138,7 +137,9 @@ def _new_event_loop() -> asyncio.AbstractEventLoop:
     if sys.platform == "win32":
         # ipykernel 6 sets a policy whose loops cannot start processes.
         return asyncio.ProactorEventLoop()
-    return PipeLoop()
+    from .process_loop import ProcessLoop  # noqa: PLC0415 - Windows has no such module
+
+    return ProcessLoop()
 
 
 # Re-entrant: the garbage collector may run a session's finalizer while this thread holds it.

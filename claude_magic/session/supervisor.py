@@ -141,7 +141,8 @@ def main(arguments: list[str]) -> int:
     owner = int(environ["CLAUDE_MAGIC_OWNER"])
     program = environ["CLAUDE_MAGIC_PROGRAM"]
     host = this_host()
-    os.setsid()
+    if os.getsid(0) != os.getpid():
+        os.setsid()
     host.follow_parent(signal.SIGTERM)
     host.adopt_orphans()
     blocked = {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD}
@@ -188,8 +189,6 @@ def main(arguments: list[str]) -> int:
         import shutil  # noqa: PLC0415 - seldom needed
 
         shutil.rmtree(os.path.splitext(pids)[0], ignore_errors=True)
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(folder, "claude"))
         with contextlib.suppress(OSError):
             os.rmdir(folder)
     code = os.waitstatus_to_exitcode(status)

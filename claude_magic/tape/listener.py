@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -17,7 +17,7 @@ from .gate import Gate
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from starlette.types import ASGIApp
 
@@ -78,7 +78,7 @@ class Listener(uvicorn.Server):
         try:
             # None for uvicorn: asyncio's server accepts all that wait at once, and so takes all
             # file descriptors before the gate sees the first of them.
-            asyncio.run(self.serve(sockets=[]))
+            _run(self.serve(sockets=[]))
         finally:
             listening.close()
             self._ready.set()
@@ -132,3 +132,22 @@ class Listener(uvicorn.Server):
             app_state=self.lifespan.state,
             _loop=self._loop,
         )
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on an event loop of its own, as `asyncio.run` does.
+
+    `asyncio.run` makes its loop through the event loop policy and sets it there; some policies keep
+    one loop for all threads, which is the user's.
+    """
+    loop = asyncio.SelectorEventLoop()
+    try:
+        loop.run_until_complete(serving)
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True)) if left else None
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        loop.close()

@@ -18,6 +18,7 @@ from claude_magic.session.environment import FORCED
 from claude_magic.session.guard import prepare
 from claude_magic.session.host import this_host
 from claude_magic.session.leftovers import folder_prefix
+from claude_magic.session.process_loop import SUPERVISOR, supervisor_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,13 +72,13 @@ def kept(launch: Launch) -> set[str]:
     return {*launch.environment["CLAUDE_MAGIC_KEEP"].split(",")}
 
 
-def test_the_launcher_starts_claude_code_with_what_it_may_see(tmp_path: Path) -> None:
+def test_the_supervisor_starts_claude_code_with_what_it_may_see(tmp_path: Path) -> None:
     program = script(tmp_path / "claude", CLAUDE)
     launch = prepare(program, {"MINE": "yes", "ANTHROPIC_API_KEY": "made-up"}, ID)
     # In a place of its own nothing of anybody else's is swept.
     place = {"CLAUDE_MAGIC_COOKIE": f"{uuid.uuid4().hex}.{os.getpid()}-1"}
     told = subprocess.run(  # noqa: S603 - ours
-        [launch.program, "--flag", "two words"],
+        [*supervisor_command(), "--flag", "two words"],
         env={**os.environ, **launch.environment, **place},
         stdout=subprocess.PIPE,
         text=True,
@@ -90,14 +91,15 @@ def test_the_launcher_starts_claude_code_with_what_it_may_see(tmp_path: Path) ->
     assert "ANTHROPIC_API_KEY=made-up" not in told
 
 
-def test_nobody_else_can_reach_the_launcher_and_the_marks() -> None:
+def test_no_other_user_can_reach_the_scratch_folder_and_the_marks() -> None:
     launch, other = prepare(Path("claude"), {}, ID), prepare(Path("claude"), {}, ID)
     assert launch.marks_file is not None
     assert launch.marks_file != other.marks_file
-    folder = launch.program.parent
+    folder = launch.scratch.parent
     assert launch.marks_file.parent == folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE(launch.program.stat().st_mode) == 0o700
+    assert stat.S_IMODE(launch.scratch.stat().st_mode) == 0o700
+    assert launch.program == Path(SUPERVISOR)
     assert launch.environment["CLAUDE_MAGIC_PIDS"] == str(launch.marks_file)
 
 
@@ -106,15 +108,16 @@ def test_the_folder_and_the_cookie_bear_the_mark_of_this_process() -> None:
     owner = f"{this_host().place()}.{this_host().mark(os.getpid())}"
     assert launch.environment["CLAUDE_MAGIC_COOKIE"] == owner
     assert launch.environment["CLAUDE_MAGIC_OWNER"] == str(os.getpid())
-    assert launch.program.parent.name.startswith(folder_prefix(owner))
+    assert launch.scratch.parent.name.startswith(folder_prefix(owner))
 
 
-def test_a_launcher_that_was_cleared_away_is_written_anew() -> None:
-    before = prepare(Path("claude"), {}, ID).program
-    assert prepare(Path("claude"), {}, ID).program == before
-    shutil.rmtree(before.parent)
-    after = prepare(Path("claude"), {}, ID).program
-    assert os.access(after, os.X_OK)
+def test_a_folder_that_was_cleared_away_is_created_again() -> None:
+    before = prepare(Path("claude"), {}, ID).scratch.parent
+    assert prepare(Path("claude"), {}, ID).scratch.parent == before
+    shutil.rmtree(before)
+    after = prepare(Path("claude"), {}, ID).scratch
+    assert after.is_dir()
+    assert after.parent != before
 
 
 def test_no_secret_is_kept_and_every_extra_is() -> None:
