@@ -25,7 +25,9 @@
     │       ├── OverloadedError        529
     │       ├── ServerError            500 to 599 otherwise: the API failed
     │       ├── ApiConnectionError     no complete answer came from the API
-    │       ├── ContextTooLongError    the conversation outgrew the model's window
+    │       ├── PromptRejectedError    400, 422: the API never accepts this prompt
+    │       │   ├── ModelNotFoundError     404: there is no such model
+    │       │   └── ContextTooLongError    413: it is too long, alone or with the conversation
     │       └── TapeMissError          a tape stands behind the API and has no such turn
     └── TapeError              a tape that cannot be read or served
 
@@ -284,7 +286,7 @@ class ApiError(TurnError):
     """
 
     #: What the reader can do about it; subclasses have their own sentence.
-    remedy = "Run the cell again."
+    remedy = ""
 
     def __init__(self, message: str, status: int | None = None, partial_text: str = "") -> None:
         # Where the message says itself what to do, it may end with a command that is to be copied.
@@ -327,15 +329,78 @@ class OverloadedError(ApiError):
 class ServerError(ApiError):
     """500 to 599, but 529: the API failed."""
 
+    remedy = "Run the cell again."
+
 
 class ApiConnectionError(ApiError):
     """No complete answer came from the API: the connection was refused or lost."""
 
+    remedy = "Run the cell again."
 
-class ContextTooLongError(ApiError):
-    """The conversation outgrew the model's context window."""
 
-    remedy = "Start a new conversation with `%claude_reset`."
+class PromptRejectedError(ApiError):
+    """The API does not accept the prompt, and would not if it were sent again.
+
+    Parameters
+    ----------
+    message
+        What the API said.
+    status
+        The HTTP status; None where Claude Code refused the prompt itself.
+    partial_text
+        What had been answered until then.
+    removed
+        Whether the prompt, with all that came of it, was removed from the conversation.
+    acted
+        Whether a tool had run in this turn.
+    """
+
+    remedy = "Change the prompt before you run the cell again."
+
+    def __init__(
+        self,
+        message: str,
+        status: int | None = None,
+        partial_text: str = "",
+        *,
+        removed: bool = True,
+        acted: bool = False,
+    ) -> None:
+        self.reason = message
+        self.removed = removed
+        what = "turn, whose tools have run," if acted else "prompt"
+        kept = (
+            f"This {what} was removed from the conversation"
+            if removed
+            else f"This {what} is still part of the conversation, so every later prompt fails as "
+            "well. `%claude_reset` starts a new conversation"
+        )
+        super().__init__(f"{message.rstrip('. ')}. {kept}", status, partial_text)
+
+    def _cause(self, status: int | None) -> str:
+        return super()._cause(status) if status else "The prompt was rejected: "
+
+    def told(self, *, removed: bool, acted: bool) -> PromptRejectedError:
+        """Return the same error with what has become of the prompt."""
+        return type(self)(
+            self.reason,
+            self.status,
+            self.partial_text,
+            removed=removed,
+            acted=acted,
+        )
+
+
+class ModelNotFoundError(PromptRejectedError):
+    """404: there is no such model behind this API."""
+
+    remedy = "Choose another model, or check ANTHROPIC_BASE_URL, before you run the cell again."
+
+
+class ContextTooLongError(PromptRejectedError):
+    """The prompt is too long, or the conversation has outgrown the model's context window."""
+
+    remedy = "Shorten the prompt, or start a new conversation with `%claude_reset`."
 
 
 class TapeMissError(ApiError):

@@ -43,6 +43,7 @@ FIELDS = (
     "system_prompt",
     "deadline_s",
     "budget_usd",
+    "transcript_folder",
     "session_store",
 )
 
@@ -90,6 +91,13 @@ class Configuration(Configurable):
         allow_none=True,
         help="What a conversation may cost before it answers no more, in US dollars; None for no "
         "limit.",
+    ).tag(config=True)
+    transcript_folder = Union(
+        [Unicode(), Instance(Path)],
+        default_value=None,
+        allow_none=True,
+        help="The folder for transcripts, for example where the home directory is read-only or has "
+        "a quota; None for Claude Code's configuration folder.",
     ).tag(config=True)
     session_store = Unicode(
         None,

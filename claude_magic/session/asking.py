@@ -70,6 +70,11 @@ class Asking:
     waited_s: float | None = None
     cost_usd: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Take the exception where the wait ends before the prompt was sent."""
+        # Otherwise asyncio logs it, and the logger prints into whichever cell runs.
+        self.outcome.add_done_callback(lambda done: done.cancelled() or done.exception())
+
     def failure(self, error: ClaudeMagicError | None) -> ClaudeMagicError | None:
         """Say why there is no complete answer: an interrupt may have been of our own making."""
         if isinstance(error, TurnInterruptedError):

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from claude_magic.errors import StartError, UsageError
 
 from .lease import Holder, Lease
+from .own_record import UnwrittenTurn, WrittenSoFar, why_not_written
 from .place import Place, Since, find_place, has_ended
-from .records import Records
+from .records import Records, title_of
 from .transcript import Transcript
 from .turn import first_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from .options import SessionOptions
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .sdk import Mirror
     from .state import SessionStatus
     from .stores.store_copy import StoreCopy
-    from .turn import Prompt, Turn
+    from .turn import Prompt, Told, Turn
 
 
 class Continuity:
@@ -61,6 +62,20 @@ class Continuity:
         # All prompts that were asked here, and how many of them are sure to stay.
         self._prompts: list[str] = []
         self._settled = 0
+        # Those of them that a crash cut off or the API rejected: they are not in the conversation.
+        self._dead: list[str] = []
+        # The prompts that were answered: in an earlier kernel, and here with their titles.
+        self._earlier = self._origin.answered
+        self._answered: dict[str, str] = {}
+        #: Turns that the transcript does not hold, with all that came after the first of them.
+        self.unwritten: list[UnwrittenTurn] = []
+        #: Why they are not there; empty where they are, or nobody knows.
+        self.problem = ""
+        #: Turns that are in no transcript and that nobody remembers, by their titles.
+        self.lost: tuple[str, ...] = ()
+        self._to_tell: tuple[UnwrittenTurn, ...] = ()
+        self._told_again = False
+        self._written: WrittenSoFar | None = None
         self._under_way: Turn | None = None
         # Turns that are not in the conversation, which nobody has been told yet; None is one of
         # another kernel.
@@ -87,10 +102,74 @@ class Continuity:
 
     def answered(self, *, complete: bool) -> None:
         """Take note that the turn has its result: what is in the conversation stays."""
-        self._under_way = None
+        turn, self._under_way = self._under_way, None
         self._settled = len(self._prompts)
         self._holds_answers |= complete
+        if complete and turn is not None:
+            self._answered[self._prompts[-1]] = title_of(first_text(turn.prompt))
         self._left_out.clear()
+
+    def lost_now(self) -> tuple[str, ...]:
+        """Return the titles of the turns that are in no transcript any more, once."""
+        lost, self.lost = self.lost, ()
+        return lost
+
+    def _forget_unwritten(self) -> None:
+        """Take note that all of the conversation is in the transcript, told again or not."""
+        for turn in self.unwritten:
+            self._answered.pop(turn.prompt_id, None)
+            self._dead.append(turn.prompt_id)
+        self.unwritten.clear()
+        self._told_again = False
+        self.problem = ""
+
+    def take_back(self, prompt_id: str) -> None:
+        """Take note that a prompt is not part of the conversation, though Claude Code was sent it.
+
+        No turn may be under way.
+        """
+        self._dead.append(prompt_id)
+        if prompt_id in self._prompts:
+            self._prompts.remove(prompt_id)
+        self._settled = len(self._prompts)
+
+    def untold(self) -> tuple[Told, ...]:
+        """Return what the process that runs has to be told before the next prompt, once."""
+        turns, self._to_tell = self._to_tell, ()
+        return tuple(message for turn in turns for message in turn.messages())
+
+    async def look_whether_written(self, turn: Turn, prompt_id: str, last_id: str | None) -> bool:
+        """Look whether the transcript holds a turn that was just answered.
+
+        Parameters
+        ----------
+        turn
+            The turn.
+        prompt_id
+            The id under which its prompt was sent.
+        last_id
+            The id of the last message of the answer; None where there was none.
+
+        Returns
+        -------
+        bool
+            Whether this is the first turn that it does not hold.
+        """
+        if not self.options.keep_transcript:
+            return False
+        if self._written is None or self._written.session_id != self._session_id:
+            self._written = WrittenSoFar(self._session_id, self.options.environment)
+        ids = {prompt_id} if last_id is None else {prompt_id, last_id}
+        lacks = await asyncio.to_thread(self._written.lacks, ids)
+        if not lacks and (not self.unwritten or self._told_again):
+            self._forget_unwritten()
+            return False
+        first = not self.unwritten
+        # Behind a gap nothing in the transcript can be reached, so that is told again as well.
+        self.unwritten.append(UnwrittenTurn(prompt_id, turn.prompt, turn.text or None))
+        if first or lacks:
+            self.problem = await asyncio.to_thread(why_not_written, self.options.environment)
+        return first
 
     @property
     def ends(self) -> tuple[str, str] | None:
@@ -108,8 +187,13 @@ class Continuity:
             Whether the process goes on, and so its id of the conversation.
         """
         self.spoken = self._holds_answers = False
+        self._dead.extend(self._prompts)
         self._prompts.clear()
         self._settled = 0
+        self._earlier, self.lost, self.problem = (), (), ""
+        self._answered.clear()
+        self.unwritten.clear()
+        self._to_tell = ()
         self._under_way = None
         self._left_out.clear()
         if not same_process:
@@ -135,22 +219,42 @@ class Continuity:
         SessionHeldError
             If it is open elsewhere.
         """
+        # The process that was sent them is gone; they are asked again, or not at all.
+        self._dead.extend(self._unsettled)
+        del self._prompts[self._settled :]
         find = self._find_end if self.spoken else self._find_origin
         place = await find(cwd)
         if self._under_way is not None:
             self._left_out.add(self._under_way)
+        self._to_tell = tuple(self.unwritten)
+        self._told_again = bool(self._to_tell)
+        remembered = {turn.prompt_id for turn in self.unwritten}
+        lost = [each for each in place.missing if each not in remembered]
+        self.lost = tuple(self._answered.pop(each, "") for each in lost)
+        self._earlier = tuple(each for each in self._earlier if each not in lost)
         return place
+
+    async def find_again(self, place: Place) -> Place | None:
+        """Return the place once more, where Claude Code did not find it; None if that is no use.
+
+        Raises
+        ------
+        OptionError
+            If the id of the conversation is not a UUID.
+        """
+        if place.resumes is None or not self.options.keep_transcript:
+            return None
+        transcript = Transcript(place.resumes, self.options.environment)
+        again = await asyncio.to_thread(find_place, place, transcript, strict=True)
+        return again if again.resumes is not None else None
 
     async def _find_end(self, cwd: Path) -> Place:
         """Go on at the end of what was said here, or begin again where nothing of it was kept."""
         place = await self._find(Place.of(self._session_id), cwd)
         if self.options.keep_transcript and place.resumes is not None:
             return place
-        if self.options.keep_transcript and self._holds_answers:
-            raise StartError(
-                "the transcript of this conversation is gone, and with it the context; "
-                "`%claude_reset` starts a new one",
-            )
+        if self.options.keep_transcript and place.missing:
+            raise StartError(_lost(self._answered.values()))
         self.spoken = False
         if not self.options.keep_transcript:
             self._prompts.clear()
@@ -163,13 +267,13 @@ class Continuity:
         """Begin where the session was asked to."""
         place = await self._find(self._origin, cwd)
         if self._origin.resumes is not None and place.resumes is None:
-            if not any((*self._origin.without, *self._unsettled)):
+            if not any((*self._origin.without, *self._dead)):
                 raise StartError(f"there is no conversation {self._origin.resumes} to go on from")
             # It had got no further than the prompt that is left out.
             place = Place.new()
             self._session_id = place.session_id
             await self._hold(place.session_id, new=True)
-        if place.branches or place.resumes is None:
+        if self._origin.branches or place.resumes is None:
             # Where a branch leaves the other conversation does not change any more.
             self._origin = place
         return place
@@ -185,7 +289,13 @@ class Continuity:
         if taken and wanted.recorded:
             await self._inherit(wanted.resumes)
         transcript = Transcript(wanted.resumes, self.options.environment)
-        wanted = replace(wanted, without=(*wanted.without, *self._unsettled))
+        untold = [turn.prompt_id for turn in self.unwritten]
+        answered = dict.fromkeys((*wanted.answered, *self._earlier, *self._answered))
+        wanted = replace(
+            wanted,
+            without=(*wanted.without, *self._dead, *untold),
+            answered=tuple(each for each in answered if each not in untold),
+        )
         return await asyncio.to_thread(find_place, wanted, transcript)
 
     @property
@@ -198,16 +308,15 @@ class Continuity:
         record = await asyncio.to_thread(self._records.get, session_id)
         if record is None:
             return
-        cut_off = [*record.under_way]
-        if not set(self._unsettled) <= set(cut_off):
-            # Another kernel has gone on meanwhile, without them; what it was answered stays.
-            self._settled = len(self._prompts)
-        if not cut_off or cut_off[-1] in self._prompts:
+        self._earlier = tuple(each for each in record.answered if each not in self._answered)
+        self._dead.extend(each for each in record.left_out if each not in self._dead)
+        cut_off = record.under_way
+        if not cut_off or cut_off[-1] in self._dead:
             return
         # A kernel that was killed right behind an answer had no time to write that it was there.
         transcript = Transcript(session_id, self.options.environment)
         if not await asyncio.to_thread(has_ended, cut_off[-1], transcript):
-            self._prompts.extend(cut_off)
+            self._dead.extend(cut_off)
             self._left_out.add(None)
 
     async def _hold(self, session_id: str, *, new: bool) -> bool:
@@ -268,6 +377,8 @@ class Continuity:
                 first_text(prompt),
                 self.options.notebook,
                 self._unsettled,
+                self._dead,
+                (*self._earlier, *self._answered),
             )
             if self.copy is not None:
                 self.copy.note(record)
@@ -284,16 +395,41 @@ class Continuity:
         Raises
         ------
         UsageError
-            If nothing is kept of this conversation.
+            If nothing is kept of this conversation, or not all of it.
         """
         if not self.options.keep_transcript:
             raise UsageError("A conversation that keeps no transcript cannot be branched.")
+        if self.unwritten:
+            raise UsageError(f"This conversation cannot be branched. {self.unwritten_told}")
         if not self.begun:
             return Place.new()
         # What the record says may be older than what is known here.
         place = replace(Place.of(self._session_id), recorded=False) if self.spoken else self._origin
-        later = Since(self._prompts, self._settled, place.without)
-        return replace(place.branch(), without=later)
+        later = Since(self._prompts, self._settled, Since(self._dead, 0, place.without))
+        answered = (*self._earlier, *self._answered)
+        return replace(place.branch(), without=later, answered=answered)
+
+    @property
+    def unwritten_told(self) -> str:
+        """Say that the transcript lacks turns, and why; empty if it lacks none."""
+        if not self.unwritten:
+            return ""
+        turns = "turn is" if len(self.unwritten) == 1 else f"{len(self.unwritten)} turns are"
+        reason = f" ({self.problem})" if self.problem else ""
+        return (
+            f"The last {turns} not in the transcript{reason}; only this process remembers "
+            f"{'it' if len(self.unwritten) == 1 else 'them'}, as text."
+        )
+
+
+def _lost(titles: Iterable[str]) -> str:
+    """Say that nothing is left of a conversation."""
+    told = ", ".join(f"“{title}”" for title in titles if title)
+    turns = f" The turns were: {told}." if told else ""
+    return (
+        "the transcript of this conversation is gone, and with it the context; "
+        f"`%claude_reset` starts a new one.{turns}"
+    )
 
 
 def _store_copy(options: SessionOptions, listener: Callable[[], object]) -> StoreCopy | None:

@@ -17,6 +17,7 @@ from claude_magic.errors import (
     ClaudeMagicError,
     ConnectionLostError,
     NotLoggedInError,
+    PromptRejectedError,
     SessionClosedError,
     SessionError,
     SessionHeldError,
@@ -50,6 +51,7 @@ from .watchdog import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from types import ModuleType
 
     from .events import Event
     from .observations import Observation
@@ -303,14 +305,15 @@ class Conversation:
                 self._cwd = self._cwd or Path.cwd()
                 place = await self._continuity.find_place(self._cwd)
                 await self._recall()
-                client = sdk.Client(
-                    self._options_now(self._cwd),
-                    place,
-                    self._decide,
-                    self._served,
-                    self._continuity.mirror(),
-                )
-                await client.connect()
+                client = self._client_at(sdk, place, self._cwd)
+                try:
+                    await client.connect()
+                except StartError as error:
+                    again = await self._found_again(place, error)
+                    if again is None:
+                        raise
+                    place, client = again, self._client_at(sdk, again, self._cwd)
+                    await client.connect()
                 models = await client.models()
             self._client = client
             self.status = replace(self.status, models=models)
@@ -328,6 +331,23 @@ class Conversation:
         except Exception as error:
             self._move(SessionState.LOST, _first_line(error))
             raise
+
+    def _client_at(self, sdk: ModuleType, place: Place, cwd: Path) -> Client:
+        client: Client = sdk.Client(
+            self._options_now(cwd),
+            place,
+            self._decide,
+            self._served,
+            self._continuity.mirror(),
+        )
+        return client
+
+    async def _found_again(self, place: Place, error: StartError) -> Place | None:
+        """Return the place again, in a transcript without other ends, if it was not found."""
+        if place.at is None or place.at not in str(error):
+            return None
+        _logger.info("Claude Code followed another branch of %s: %s", place.resumes, error)
+        return await self._continuity.find_again(place)
 
     def _opened(self, connecting: asyncio.Task[None]) -> None:
         self._connecting = None
@@ -410,7 +430,12 @@ class Conversation:
                     raise
                 turn.withdraw()
         if result.error is not None:
+            if isinstance(result.error, PromptRejectedError):
+                removed = await self._carry(self._take_back(asking))
+                raise result.error.told(removed=removed, acted=turn.acted)
             raise result.error
+        lost = self._continuity.lost_now()
+        unwritten = await self._look_whether_written(asking, result)
         return TurnFinished(
             text=turn.text,
             usage=result.usage,
@@ -425,7 +450,38 @@ class Conversation:
             thinking=turn.thinking,
             structured=result.structured,
             store_behind=self._store_behind,
+            unwritten=unwritten,
+            lost=lost,
         )
+
+    async def _look_whether_written(self, asking: Asking, result: Result) -> str:
+        """Say that the transcript does not hold a turn, where this is the first one."""
+        first = await self._continuity.look_whether_written(
+            asking.turn,
+            asking.prompt_id,
+            result.last_message_id,
+        )
+        told = self._continuity.unwritten_told
+        if told != self.status.unwritten:
+            self._tell(replace(self.status, unwritten=told))
+        return told if first else ""
+
+    async def _take_back(self, asking: Asking) -> bool:
+        """Remove a prompt that the API rejects from the conversation, and return whether it was.
+
+        Otherwise every later request would hold it and be rejected as well.
+        """
+        async with self._lifecycle:
+            client, kept = self._client, self.options.keep_transcript
+            removed = client is None or await client.take_back(asking.prompt_id)
+            if not removed and kept and not self._background.running:
+                # The next process begins before the prompt.
+                await self._shut(SessionState.PARKED)
+                removed = True
+            if removed:
+                self._continuity.take_back(asking.prompt_id)
+                self._start(self._continuity.note(asking.turn.prompt, self.status))
+            return removed
 
     async def _ask(self, turn: Turn, *, recovered: bool) -> tuple[Asking, Result]:
         """Tell the turn's history, send its prompt and wait for the result."""
@@ -440,7 +496,7 @@ class Conversation:
             # Claude Code takes a told answer together with the prompt after it, and reorders told
             # prompts whose empty results are not awaited.
             answers: list[Told] = []
-            for told in turn.history:
+            for told in (*self._continuity.untold(), *turn.history):
                 if told.role == "assistant":
                     answers.append(told)
                 else:
@@ -465,6 +521,11 @@ class Conversation:
 
     async def _reopen(self, options: SessionOptions) -> None:
         """Go on with other options, which takes another process."""
+        if self._continuity.unwritten:
+            raise UsageError(
+                f"{self._continuity.unwritten_told} Other options take another process, which "
+                "would not know them; nothing was sent.",
+            )
         if self._background.running:
             raise UsageError(
                 "A task of this conversation is still running in the background, and would end "
@@ -810,7 +871,9 @@ class Conversation:
     def idle(self) -> bool:
         """Whether a process runs that nobody uses: no turn in the line, no background task."""
         ready = self.status.state is SessionState.READY
-        return ready and self._line.empty and not self._background.busy
+        # Another process would not know what is in no transcript.
+        kept = not self._continuity.unwritten
+        return ready and kept and self._line.empty and not self._background.busy
 
     async def rest(self) -> bool:
         """Park the conversation if it is idle, and return whether it was; stops no turn."""

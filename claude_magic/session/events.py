@@ -327,6 +327,11 @@ class TurnFinished:
         The value that meets the schema, where one was asked for.
     store_behind
         What of the conversation its store lacks, and since when; empty if nothing.
+    unwritten
+        Why the transcript does not hold this turn, told with the first such turn; else empty.
+    lost
+        Earlier turns that are not in the conversation any more, because the transcript does not
+        hold them, by their titles; the title is empty where it is not known.
     """
 
     text: str
@@ -342,6 +347,8 @@ class TurnFinished:
     thinking: tuple[ThinkingFinished, ...] = ()
     structured: Any = field(default=None, hash=False)
     store_behind: str = ""
+    unwritten: str = ""
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

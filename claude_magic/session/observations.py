@@ -64,6 +64,8 @@ class Result:
         Tokens of the last prompt of this turn; 0 where the API was not asked.
     windows_tokens
         How many tokens each model can read that was asked, by its name.
+    last_message_id
+        The id of the last message of the answer, as the transcript has it; None if there is none.
     """
 
     prompts: frozenset[str]
@@ -75,6 +77,7 @@ class Result:
     structured: Any
     context_tokens: int
     windows_tokens: Mapping[str, int]
+    last_message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from claude_magic.errors import OptionError
 
 from .tools import ToolDefinition
+from .transcript import variables_for_transcripts_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,6 +118,10 @@ class SessionOptions:
     keep_transcript
         Whether Claude Code keeps the conversation on disk. Without it nothing is left behind, and
         a process that goes away takes the conversation with it.
+    transcript_folder
+        The folder for transcripts and records, instead of Claude Code's configuration folder, for
+        example where the home directory is read-only or has a quota. The login is still found where
+        it was. None for the configuration folder.
     session_store
         The URL of a store that keeps a copy of the conversation, so that another machine can go on
         with it: ``sqlite:///FILE``, ``redis://``, ``postgresql://`` or ``s3://``. None for this
@@ -153,6 +158,7 @@ class SessionOptions:
     deadline_s: float | None = None
     budget_usd: float | None = None
     keep_transcript: bool = True
+    transcript_folder: Path | None = None
     # It may hold a password.
     session_store: str | None = field(default=None, repr=False)
     label: str | None = None
@@ -192,10 +198,17 @@ class SessionOptions:
             raise OptionError("thinking", self.thinking, f"of a type among {', '.join(_THINKING)}")
         _check_count("max_tokens", self.max_tokens, 1)
         _check_count("max_retries", self.max_retries, 0)
+        object.__setattr__(self, "environment", self._variables())
+
+    def _variables(self) -> dict[str, str]:
         for variable, text in self.environment.items():
             if not isinstance(variable, str) or not isinstance(text, str):
                 raise OptionError("environment", {variable: text}, "names and values that are text")
-        object.__setattr__(self, "environment", dict(self.environment))
+        if self.transcript_folder is None:
+            return dict(self.environment)
+        folder = _directory("transcript_folder", self.transcript_folder)
+        object.__setattr__(self, "transcript_folder", folder)
+        return {**self.environment, **variables_for_transcripts_in(folder, self.environment)}
 
     def but(self, **changes: Any) -> Self:
         """Return these options with some changed, checked again.

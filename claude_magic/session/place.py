@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from .lineage import ends_turn, lineage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from .transcript import Transcript
 
+_logger = logging.getLogger(__name__)
+
 #: No conversation costs so much, in US dollars; a count that says so is broken.
 _MOST_USD = 1e12
-
-#: What an answer stops with that is not the end of its turn.
-_GOES_ON = {None, "tool_use", "pause_turn"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,11 @@ class Place:
         Whether another kernel may have had the conversation; then its record tells what else was
         under way in it.
     at
-        The id of the message behind which it goes on; None for the end of the conversation.
+        The id of the message behind which it goes on; None where that is not known yet.
+    answered
+        Ids of prompts that are known to be part of the conversation, oldest first.
+    missing
+        Those of them that the transcript does not hold.
     counted_usd
         What Claude Code has counted of the conversation's cost until then, in US dollars.
     """
@@ -48,6 +55,8 @@ class Place:
     recorded: bool = False
     at: str | None = None
     counted_usd: float = 0.0
+    answered: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, session_id: str, *, without: Iterable[str] = ()) -> Place:
@@ -92,10 +101,20 @@ class Since:
         yield from self.prompts[self.start :]
 
 
-def find_place(wanted: Place, transcript: Transcript) -> Place:
-    """Find in a transcript where a process begins.
+def find_place(
+    wanted: Place,
+    transcript: Transcript,
+    *,
+    strict: bool = False,
+) -> Place:
+    """Find in a transcript where a process begins, and make the transcript lead there.
 
-    Reads the whole transcript: call it off the event loop.
+    Claude Code decides by itself which branch of a transcript it follows. So the transcript of a
+    conversation that goes on is reduced to the turns that belong to it, and that of a branch is
+    written out where the original does not lead to its beginning. Nothing is changed where the disk
+    does not allow it.
+
+    Reads the whole transcript: call it off the event loop. The caller has the lease.
 
     Parameters
     ----------
@@ -104,30 +123,43 @@ def find_place(wanted: Place, transcript: Transcript) -> Place:
         the prompt there twice.
     transcript
         What Claude Code keeps of that conversation.
+    strict
+        Whether Claude Code has just failed to find the place in this transcript.
 
     Returns
     -------
     Place
         Behind the last turn that ended; it resumes nothing if there is none.
     """
-    if wanted.at is not None:
+    if wanted.at is not None and wanted.branches and not strict:
         return wanted
     entries = list(transcript.entries())
     if not any(entry.get("type") == "user" for entry in entries):
-        return replace(wanted, resumes=None)
-    # A branch counts its own cost from the beginning.
-    place = wanted if wanted.branches else replace(wanted, counted_usd=_counted_usd(entries))
-    written = {entry.get("uuid") for entry in entries}
-    cut_off = next((prompt for prompt in wanted.without if prompt in written), None)
-    if cut_off is None:
-        # It takes Claude Code about 0.1 s to write a prompt down. One that is under way while the
-        # conversation is branched, or is asked from now on, will be there by the time that the
-        # branch reads the transcript.
-        return replace(place, at=_last_message(entries)) if wanted.branches else place
-    at = _message_before(cut_off, entries)
-    if at is None:
-        return replace(wanted, resumes=None)
-    return replace(place, at=at)
+        return replace(wanted, resumes=None, missing=wanted.answered)
+    found = lineage(entries, tuple(wanted.without), wanted.answered, strict=strict)
+    if found.end is None:
+        return replace(wanted, resumes=None, missing=found.missing)
+    place = replace(wanted, at=found.end, missing=found.missing)
+    if not wanted.branches:
+        # A branch counts its own cost from the beginning.
+        place = replace(place, counted_usd=_counted_usd(entries))
+        if found.differs or strict:
+            with _logged():
+                transcript.reduce(found.entries, found.removed)
+    elif found.relinked or found.misleading or strict:
+        # The original may be open, so it stays as it is.
+        with _logged():
+            transcript.copy(wanted.session_id, found.entries)
+            place = replace(place, resumes=wanted.session_id)
+    return place
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        _logger.warning("A transcript could not be repaired: %s", error)
 
 
 def has_ended(prompt_id: str, transcript: Transcript) -> bool:
@@ -139,30 +171,9 @@ def has_ended(prompt_id: str, transcript: Transcript) -> bool:
     for entry in transcript.entries():
         if entry.get("parentUuid") in since:
             since.add(str(entry.get("uuid")))
-            message = entry.get("message") if entry.get("type") == "assistant" else None
-            if isinstance(message, dict) and message.get("stop_reason") not in _GOES_ON:
+            if ends_turn(entry):
                 return True
     return False
-
-
-def _message_before(prompt_id: str, entries: Iterable[dict[str, Any]]) -> str | None:
-    by_id = {entry["uuid"]: entry for entry in entries if entry.get("uuid")}
-    entry = by_id.get(prompt_id)
-    while entry is not None:
-        entry = by_id.get(entry.get("parentUuid"))
-        if entry is not None and _is_message(entry):
-            return str(entry["uuid"])
-    return None
-
-
-def _last_message(entries: Iterable[dict[str, Any]]) -> str | None:
-    messages = [entry for entry in entries if _is_message(entry)]
-    return str(messages[-1]["uuid"]) if messages else None
-
-
-def _is_message(entry: dict[str, Any]) -> bool:
-    # A turn that was stopped before its first word ends with one of the user's.
-    return entry.get("type") in {"assistant", "user"}
 
 
 def _counted_usd(entries: Iterable[dict[str, Any]]) -> float:

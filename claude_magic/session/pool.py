@@ -15,7 +15,8 @@ class Pool:
     A Claude Code process takes 100 to 250 MB, a parked conversation nothing; to resume one takes
     0.4 s. So the conversation that was used least recently makes room for the one that is used now.
     One with a turn in the line or a task in the background is not idle; where all are busy, whoever
-    wants room waits for it, in the order in which they came.
+    wants room waits for it, in the order in which they came. One whose transcript cannot be written
+    is never parked, and does not count.
 
     Loop thread only, but for `max_live`, which any thread may set.
 
@@ -38,16 +39,21 @@ class Pool:
             conversation.wait_for_room(self.max_live)
         async with self._line:
             while conversation not in self._admitted:
-                if len(self._admitted) < self.max_live:
+                if self._live < self.max_live:
                     self._admitted.append(conversation)
                 elif not await self._park_one():
                     conversation.wait_for_room(self.max_live)
                     await self._changed.wait()
 
+    @property
+    def _live(self) -> int:
+        """How many processes there are, but for those that cannot be parked without a loss."""
+        return sum(not conversation.status.unwritten for conversation in self._admitted)
+
     async def shrink(self) -> None:
         """Park idle conversations until there are no more processes than there may be now."""
         async with self._line:
-            while len(self._admitted) > self.max_live and await self._park_one():
+            while self._live > self.max_live and await self._park_one():
                 pass
 
     async def _park_one(self) -> bool:
@@ -63,7 +69,7 @@ class Pool:
         """Look again whether somebody could make room, or there are too many. Loop thread only."""
         self._changed.set()
         # There may be fewer places than there were, and those who were busy are idle by now.
-        if len(self._admitted) > self.max_live and self._shrinking is None:
+        if self._live > self.max_live and self._shrinking is None:
             self._shrinking = asyncio.create_task(self.shrink())
             self._shrinking.add_done_callback(self._shrunk)
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+#: A record names at most so many prompts of each kind: it is written twice for each turn.
+MAX_IDS = 100
+
 #: A title is not longer than this, in characters.
 TITLE_LENGTH = 80
 
@@ -50,6 +53,11 @@ class Record:
     under_way
         The ids of the prompts since its last answer, the oldest first. A kernel that was killed
         leaves them here; whoever goes on leaves them out.
+    left_out
+        The ids of the last prompts that are not part of the conversation: a crash cut them off, or
+        the API rejected them.
+    answered
+        The ids of the last prompts that were answered, the oldest first.
     """
 
     session_id: str
@@ -63,6 +71,8 @@ class Record:
     started_s: float
     used_s: float
     under_way: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    answered: tuple[str, ...] = ()
 
 
 def title_of(prompt: str) -> str:
@@ -108,12 +118,14 @@ class Records:
         except OSError as error:
             _logger.info("The record of a conversation was not kept: %s", error)
 
-    def note(
+    def note(  # noqa: PLR0913, PLR0917 - a record's fields
         self,
         status: SessionStatus,
         prompt: str,
         notebook: str | None,
         under_way: Sequence[str] = (),
+        left_out: Sequence[str] = (),
+        answered: Sequence[str] = (),
     ) -> Record:
         """Keep what has become of a conversation with its latest turn.
 
@@ -127,6 +139,9 @@ class Records:
             The notebook that the conversation belongs to.
         under_way
             The ids of the prompts since the last answer.
+        left_out, answered
+            The ids of the prompts that are not part of the conversation, and of those that were
+            answered; the last `MAX_IDS` of them are kept.
 
         Returns
         -------
@@ -147,6 +162,8 @@ class Records:
             started_s=before.started_s if before is not None else used_s,
             used_s=used_s,
             under_way=tuple(under_way),
+            left_out=tuple(left_out[-MAX_IDS:]),
+            answered=tuple(answered[-MAX_IDS:]),
         )
         self.save(record)
         return record
@@ -222,6 +239,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "started_s": _NUMBER,
     "used_s": _NUMBER,
     "under_way": (tuple,),
+    "left_out": (tuple,),
+    "answered": (tuple,),
 }
 
 
@@ -236,7 +255,8 @@ def record_of(written: Mapping[str, Any] | None, session_id: str) -> Record | No
         return None
     # A later version may have written more than this one knows.
     values: dict[str, Any] = {field.name: written.get(field.name) for field in fields(Record)}
-    values["under_way"] = _texts(values["under_way"])
+    for name in ("under_way", "left_out", "answered"):
+        values[name] = _texts(values[name])
     for name, value in values.items():
         if not isinstance(value, _TYPES[name]) or isinstance(value, bool):
             return None

@@ -148,6 +148,8 @@ class SessionStatus:
         The store that keeps a copy of the conversation, without its password; empty for none.
     store_behind
         What of the conversation that store lacks, and since when; empty if nothing.
+    unwritten
+        How many turns the transcript does not hold, and why; empty if it holds all.
     """
 
     state: SessionState
@@ -174,6 +176,7 @@ class SessionStatus:
     restarts: bool = False
     store: str = ""
     store_behind: str = ""
+    unwritten: str = ""
 
     @property
     def paid_usd(self) -> float:

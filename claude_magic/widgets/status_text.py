@@ -54,6 +54,7 @@ def status_text(status: SessionStatus) -> str:
         rows.append(("context", f"{status.context_tokens:,}{window} tokens"))
     if status.paid_usd > 0:
         rows.append(("cost", f"${status.paid_usd:,.4f}"))
+    rows.append(("transcript", status.unwritten))
     rows.append(("store", "; ".join(filter(None, (status.store, status.store_behind)))))
     return aligned(rows)
 

@@ -106,7 +106,7 @@ def session_view(
         name=name,
         state=status.state.value,
         sentence=status.state.sentence,
-        reason="; ".join(filter(None, (status.reason, status.store_behind))),
+        reason="; ".join(filter(None, (status.reason, status.unwritten, status.store_behind))),
         label=status.label,
         model=status.model,
         session_id=status.session_id,

@@ -103,7 +103,7 @@ _DELIMITER = (
 )
 
 #: What Markdown, HTML, math and front ends' own link finders could take for their own.
-_LIVE = {ord(character): f"&#{ord(character)};" for character in "&<>`$\\@[]*_~|\""}
+_LIVE = {ord(character): f"&#{ord(character)};" for character in '&<>`$\\@[]*_~|"'}
 _ADDRESS = re.compile(r"(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
 
 
@@ -397,7 +397,9 @@ def _encloses(opening: re.Match[str], closing: re.Match[str], text: str) -> bool
     if opening[0] != "$":
         return True
     edges = (text[opening.end()], text[closing.start() - 1])
-    return not any(map(str.isspace, edges)) and not text[closing.end() : closing.end() + 1].isdigit()
+    return (
+        not any(map(str.isspace, edges)) and not text[closing.end() : closing.end() + 1].isdigit()
+    )
 
 
 def _next(places: list[int], number: int) -> int | None:
@@ -419,7 +421,9 @@ def _formula(whole: str, math: _Math) -> str:
     if _ATTRIBUTES.search(spaced):
         spaced = re.sub(r"(?<=[A-Za-z-])=", " =", spaced.replace("{{", "{ {"))
     if math.value:
-        spaced = re.sub(r"\\\\(?=[A-Za-z])", r"\\\\ ", spaced).replace("\\!", " ").replace('"', "''")
+        spaced = (
+            re.sub(r"\\\\(?=[A-Za-z])", r"\\\\ ", spaced).replace("\\!", " ").replace('"', "''")
+        )
         if not all(map(tex.harmless, _readings(spaced))):
             return f"<code>{code(' '.join(whole.split()))}</code>"
     if _dangerous(spaced) or _dangerous_lines(spaced) or _leads(whole):

@@ -99,8 +99,30 @@ def footer(event: TurnFinished, status: SessionStatus) -> str:
         recovery(event),
         # Some of it is a database's own words.
         visible(event.store_behind),
+        _unwritten(event),
+        _lost(event),
     ]
     return " · ".join(part for part in parts if part)
+
+
+def _unwritten(event: TurnFinished) -> str:
+    """Say that the transcript cannot be written, once; empty where it can."""
+    if not event.unwritten:
+        return ""
+    return (
+        f"not saved: {visible(event.unwritten)} Set `%config ClaudeMagics.transcript_folder` to "
+        "keep transcripts elsewhere"
+    )
+
+
+def _lost(event: TurnFinished) -> str:
+    """Say which earlier turns are missing from the conversation; empty if none are."""
+    if not event.lost:
+        return ""
+    count = len(event.lost)
+    titles = ", ".join(f"“{visible(title)}”" for title in event.lost if title)
+    told = f": {titles}" if titles else ""
+    return f"{count} earlier turn{'s' * (count != 1)} missing from the transcript{told}"
 
 
 _CENT = 0.005

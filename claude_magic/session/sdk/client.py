@@ -302,7 +302,42 @@ class Client:
         self.heard_s = time.monotonic()
 
     async def forget(self, first_id: str, last_id: str) -> bool:
-        """Have Claude Code forget a prompt and all that was said since; takes some milliseconds.
+        """Have Claude Code forget the whole conversation; takes some milliseconds.
+
+        Parameters
+        ----------
+        first_id
+            The first prompt, as it was sent. No turn may be under way.
+        last_id
+            The last prompt that was sent.
+
+        Returns
+        -------
+        bool
+            Whether Claude Code says that it is forgotten, and that nothing was said before. False
+            where this Claude Code, or this SDK, does not know how.
+        """
+        told = await self._rewind(first_id, last_id)
+        return told is not None and told.get("precedingAssistantUuid", "") is None
+
+    async def take_back(self, prompt_id: str) -> bool:
+        """Have Claude Code forget the last prompt and what came of it; takes some milliseconds.
+
+        Parameters
+        ----------
+        prompt_id
+            The prompt, as it was sent. No turn may be under way.
+
+        Returns
+        -------
+        bool
+            Whether Claude Code says that it is forgotten. False where this Claude Code, or this
+            SDK, does not know how.
+        """
+        return await self._rewind(prompt_id, prompt_id) is not None
+
+    async def _rewind(self, first_id: str, last_id: str) -> dict[str, Any] | None:
+        """Have Claude Code forget a prompt and all that was said since; None if it does not.
 
         Parameters
         ----------
@@ -313,28 +348,28 @@ class Client:
 
         Returns
         -------
-        bool
-            Whether Claude Code says that it is forgotten, and that nothing was said before. False
-            where this Claude Code, or this SDK, does not know how.
+        dict
+            What Claude Code says of it.
         """
         # The SDK has no method for this request, and Claude Code no promise that it stays; so the
         # answer counts, and whoever calls has another way.
         ask = getattr(getattr(self._client, "_query", None), "_send_control_request", None)
         if ask is None:
-            return False
+            return None
         request = {
             "subtype": "rewind_conversation",
             "target_message_uuid": first_id,
             "last_seen_user_message_uuid": last_id,
         }
         try:
-            told = await asyncio.wait_for(ask(request), FORGET_TIMEOUT_S)
-            return told["rewound"] is True and told["precedingAssistantUuid"] is None
+            told: dict[str, Any] = await asyncio.wait_for(ask(request), FORGET_TIMEOUT_S)
+            if told["rewound"] is True:
+                return told
         except asyncio.TimeoutError:
             self.kill()  # it would take as long to be closed
         except Exception as error:  # noqa: BLE001 - also a bare one, where it is refused
             _logger.info("Claude Code did not forget a conversation: %r", error)
-        return False
+        return None
 
     async def disconnect(self) -> None:
         """Close the process; takes five seconds if a turn is under way, so end that first."""

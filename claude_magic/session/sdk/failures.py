@@ -9,8 +9,10 @@ from claude_magic.errors import (
     ApiError,
     AuthenticationError,
     ContextTooLongError,
+    ModelNotFoundError,
     NotLoggedInError,
     OverloadedError,
+    PromptRejectedError,
     RateLimitError,
     ServerError,
     TapeMissError,
@@ -47,21 +49,28 @@ def error_of(
     elif status is not None or message.terminal_reason == "api_error":
         # Claude Code may put words of its own before what the API said.
         said = text.rpartition(f"API Error: {status} " if status is not None else "API Error: ")[2]
-        error = _api_error(status)(said, status)
+        error = _api_error(status, kind)(said, status)
+    elif kind == "invalid_request":  # Claude Code itself refused it
+        error = PromptRejectedError(text)
     else:
         error = TurnError(text)
     return error
 
 
-def _api_error(status: int | None) -> type[ApiError]:
+def _api_error(status: int | None, kind: str | None) -> type[ApiError]:
     if status is None:
-        return ApiConnectionError
+        return PromptRejectedError if kind == "invalid_request" else ApiConnectionError
     return _API_ERRORS.get(status, ServerError if status >= _SERVER else ApiError)
 
 
 _SERVER = 500
 
 _API_ERRORS: dict[int, type[ApiError]] = {
+    400: PromptRejectedError,
+    404: ModelNotFoundError,
+    422: PromptRejectedError,
+    # These may pass: a timeout of the request, a conflict, a request that came too early.
+    **dict.fromkeys((408, 409, 425), ServerError),
     401: AuthenticationError,
     403: AuthenticationError,
     413: ContextTooLongError,

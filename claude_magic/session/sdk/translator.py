@@ -140,6 +140,7 @@ class Translator:
     _calls: int = 0
     _context_tokens: int = 0
     _failure: AssistantMessage | None = None
+    _last_message_id: str | None = None
 
     def translate(self, message: Message) -> Iterator[Observation]:
         """Yield what a message says."""
@@ -245,6 +246,7 @@ class Translator:
         if message.error is not None:
             self._failure = message  # its text is an error's, not the model's
             return
+        self._last_message_id = message.uuid
         if message.message_id != self._message_id:
             yield from self._begin(message.message_id)  # it was not streamed
             self._context_tokens = _usage_of(message.usage or {}).input_tokens
@@ -296,6 +298,7 @@ class Translator:
         self._open_calls.clear()
         self._next_number = self._calls = 0
         context_tokens, self._context_tokens = self._context_tokens, 0
+        last_message_id, self._last_message_id = self._last_message_id, None
         return Result(
             prompts=frozenset(prompts),
             error=error,
@@ -311,6 +314,7 @@ class Translator:
                 for model, used in (message.model_usage or {}).items()
                 if used.get("contextWindow")
             },
+            last_message_id=last_message_id,
         )
 
 
