@@ -10,7 +10,7 @@ In a notebook::
 In Python: `ClaudeSession` is a conversation, `ClaudeCodeChatModel` the LangChain chat model on it,
 and `current_session` the conversation of this kernel's cells.
 
-Importing this package loads none of claude_agent_sdk, langchain_core and anywidget; each comes
+Importing this package loads none of claude_agent_sdk, langchain_core and ipywidgets; each comes
 with the first use of what needs it.
 """
 

@@ -37,11 +37,8 @@ _METHODS = {
     "console": "a login with a Console account",
 }
 
-#: What the widgets need in JupyterLab: extension, and the package that brings it.
-_WIDGET_EXTENSIONS = {
-    "@jupyter-widgets/jupyterlab-manager": "ipywidgets",
-    "anywidget": "anywidget",
-}
+#: JupyterLab's part of the widgets.
+_WIDGET_EXTENSION = "@jupyter-widgets/jupyterlab-manager"
 
 #: Run in a kernel, where it tells what is there.
 _PROBE = """
@@ -254,17 +251,12 @@ def _jupyterlab(_: Mapping[str, str]) -> list[Finding]:
 
 
 def _widgets(_: Mapping[str, str]) -> list[Finding]:
-    told = f"anywidget {_version('anywidget')}, ipywidgets {_version('ipywidgets')}"
-    if _version("jupyterlab") is None:
+    told = f"ipywidgets {_version('ipywidgets')}"
+    if _version("jupyterlab") is None or _lab_extension(_WIDGET_EXTENSION) is not None:
         return [Finding("widgets", State.FINE, told)]
-    missing = [
-        package for name, package in _WIDGET_EXTENSIONS.items() if _lab_extension(name) is None
-    ]
-    if missing:
-        told += f"; JupyterLab has nothing of {' and '.join(missing)}: questions come as text"
-        remedy = f"pip install --force-reinstall {' '.join(missing)}, then reload the page"
-        return [Finding("widgets", State.LIMITED, told, remedy)]
-    return [Finding("widgets", State.FINE, told)]
+    told += "; JupyterLab has nothing of it: no status panel, and none of our Lab extension"
+    remedy = "pip install --force-reinstall ipywidgets jupyterlab_widgets, then reload the page"
+    return [Finding("widgets", State.LIMITED, told, remedy)]
 
 
 def _sandbox(_: Mapping[str, str]) -> list[Finding]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from .kernel.history import CellHistory
     from .person import Person
+    from .presence import Presence
 
 # In a kernel, warnings that nobody handles are shown in whichever cell runs; so all is "debug".
 _logger = logging.getLogger(__name__)
@@ -82,7 +83,9 @@ class Link:
     control
         Where the front end is heard.
     person
-        Who may be asked a question, which a page that is loaded anew has to show again.
+        Holds the open permission request, which the page shows.
+    presence
+        Notes that a page has greeted.
     """
 
     def __init__(
@@ -91,12 +94,14 @@ class Link:
         history: CellHistory,
         control: ControlChannel,
         person: Person,
+        presence: Presence,
     ) -> None:
         self._shell = shell
         self._sessions: SessionRegistry
         self._history = history
         self._control = control
         self._person = person
+        self._presence = presence
         self._current = MAIN
         self._failed: str | None = None
         # Held while anything is told, so that no comm is closed under a message.
@@ -224,7 +229,7 @@ class Link:
     def _tell(self, message: StateTold | CellsProposed) -> None:
         """Send a message by the comm.
 
-        Any thread may: see `widgets.status_panel.StatusPanel._publish`.
+        Any thread may: see `widgets.StatusPanel._publish`.
         """
         with self._telling:
             if self._comm is None:
@@ -273,6 +278,7 @@ class Link:
 
     def _greet(self, _request: Mapping[str, Any]) -> Greeting:
         self._greeted = True
+        self._presence.note()
         with self._telling:
             comm = self._comm
             if comm is None:
@@ -307,7 +313,7 @@ class Link:
     def _show_question(self, _request: Mapping[str, Any]) -> OpenQuestion:
         shown = self._person.shown
         if shown is None:
-            raise UsageError("No question is open any more.")
+            raise UsageError("No permission request is open any more.")
         return cast("OpenQuestion", shown)
 
     def _take(self, request: Mapping[str, Any]) -> Done:

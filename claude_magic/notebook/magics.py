@@ -51,6 +51,7 @@ from .kernel_tools import KernelTools
 from .link import Link
 from .manual import manual
 from .person import Person
+from .presence import Presence
 from .prompt import compose, readable
 from .pump import pump
 from .reply import Reply
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
 
     from claude_magic.session import NamedSession, Prompt, Turn, TurnFinished
     from claude_magic.tape import Deck, Demo
-    from claude_magic.widgets import StatusPanel
+    from claude_magic.widgets import CorePanel, StatusPanel
 
     from .lasting import LastingTurn
     from .renderers import Renderer
@@ -120,7 +121,8 @@ class ClaudeMagics(Configuration, Magics):
         self._desk = Desk()
         #: What the front end asks of this kernel while a cell is running.
         self.control = ControlChannel(getattr(shell, "kernel", None))
-        self._person = Person(self.control)
+        self._presence = Presence()
+        self._person = Person(self.control, self._presence)
         self._history = CellHistory(shell)
         self._history.start()
         self._runner = PythonRunner(shell)
@@ -128,7 +130,7 @@ class ClaudeMagics(Configuration, Magics):
         self.secrets = KernelSecrets(shell)
         self.secrets.start()
         #: What the JupyterLab extension hears and asks.
-        self.link = Link(shell, self._history, self.control, self._person)
+        self.link = Link(shell, self._history, self.control, self._person, self._presence)
         # What the kernel does for its sessions, by who decides in each of them, which the session
         # keeps; by the session itself where that is somebody else.
         self._sides: WeakKeyDictionary[Consent | ClaudeSession, Side] = WeakKeyDictionary()
@@ -142,7 +144,7 @@ class ClaudeMagics(Configuration, Magics):
         self.matcher = prompt_matcher(shell, self._parser_of)
         self._lasting: dict[str, list[LastingTurn]] = {}
         self._far_end = FarEnd()
-        self._panel: StatusPanel | None = None
+        self._panels: dict[type, StatusPanel | CorePanel] = {}
         # What --last has found, by name.
         self._lasts: dict[str, str] = {}
         self.observe(self._configured, list(FIELDS))
@@ -353,8 +355,8 @@ class ClaudeMagics(Configuration, Magics):
         self.secrets.stop()
         self._runner.close()
         self.sessions.close()
-        if self._panel is not None:
-            self._panel.close()
+        for panel in self._panels.values():
+            panel.close()
         self.control.close()
         self._far_end.replace(None, {})
 
@@ -784,13 +786,24 @@ class ClaudeMagics(Configuration, Magics):
             else:
                 self._say_status(named)
 
-    def _status_panel(self) -> StatusPanel:
-        """Return the one panel of this kernel; any number of outputs may show it."""
-        if self._panel is None or self._panel.comm is None:
-            from claude_magic.widgets import StatusPanel  # noqa: PLC0415 - loads anywidget
+    def _status_panel(self) -> StatusPanel | CorePanel:
+        """Return the kernel's panel for the present front end; any number of outputs may show it.
 
-            self._panel = StatusPanel(self.sessions, self.control)
-        return self._panel
+        The view of `StatusPanel` is the extension's. A front end without it would look for the
+        view's code elsewhere, so it gets a panel of ipywidgets' own widgets.
+        """
+        from claude_magic.widgets import CorePanel, StatusPanel  # noqa: PLC0415 - ipywidgets
+
+        extension = self.control.available and self._presence.wait()
+        kind = StatusPanel if extension else CorePanel
+        panel = self._panels.get(kind)
+        if panel is None or panel.comm is None:
+            if kind is StatusPanel:
+                panel = StatusPanel(self.sessions, self.control)
+            else:
+                panel = CorePanel(self.sessions)
+            self._panels[kind] = panel
+        return panel
 
     def _say_status(self, named: NamedSession) -> None:
         from claude_magic.widgets import status_text  # noqa: PLC0415

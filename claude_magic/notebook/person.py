@@ -1,4 +1,4 @@
-"""The person in front of the kernel, and how a question reaches them."""
+"""The user in front of the kernel, and the way of a permission request to them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from claude_magic.widgets import ControlChannel, PermissionQuestion
 
     from .permission import Choice, Question, Rule
+    from .presence import Presence
 
-#: How long a front end may take to show a question with buttons, in seconds. It takes 0.1 in
-#: JupyterLab on this machine; a slow line is slower.
+#: Time for a page to report that it has the first request, in seconds. It takes 0.1 in JupyterLab
+#: on this machine; a slow line is slower.
 HANDSHAKE_S = 3.0
 
-#: How long one may take that has shown such a question before.
+#: The same for a kernel in which a page has reported before.
 PATIENT_HANDSHAKE_S = 15.0
 
 #: So much of what was asked stays in the notebook with the answer, in characters.
@@ -37,36 +38,44 @@ _ANSWERED = {
 }
 _UNANSWERED = "✗ Nobody answered:"
 
+#: Shown in the cell while the request waits in the browser's top layer.
+_WAITING = {"text/plain": "Waiting for your decision …"}
+
 
 class Person:
-    """Asks the person in front of the kernel, with buttons where the front end has them.
+    """Asks the user in front of the kernel, with buttons if a page has the JupyterLab extension.
 
-    Whether it has is found out with the first question: a front end that can press buttons while a
-    cell is running says so when it shows them. Where it does not, the question comes as text, with
-    a field for the answer, and so do the ones after it. Main thread only.
+    The extension shows the request in the browser's top layer. Without it, or if no page reports
+    in time, the request is shown as text with a field for the answer, until a page greets again.
+    Main thread only.
 
     Parameters
     ----------
     control
-        How the front end reaches the kernel while a cell is running.
+        The way from the front end to the kernel while a cell is running.
+    presence
+        Tells whether a page has the extension.
     handshake_s
-        How long the front end may take to show the first question, in seconds.
+        Time for a page to report that it has the first request, in seconds.
     """
 
-    def __init__(self, control: ControlChannel, handshake_s: float = HANDSHAKE_S) -> None:
+    def __init__(
+        self,
+        control: ControlChannel,
+        presence: Presence,
+        handshake_s: float = HANDSHAKE_S,
+    ) -> None:
         self._control = control
+        self._presence = presence
         self._open: PermissionQuestion | None = None
         self._listeners: list[Callable[[], object]] = []
-        self._handshake_s = handshake_s if control.available else 0.0
+        self._handshake_s = handshake_s
 
     @property
     def shown(self) -> Mapping[str, Any] | None:
-        """What the question with buttons shows that waits for an answer, if one does. Any thread.
-
-        A page that is loaded anew has lost what was in the cell's output, and shows it again.
-        """
-        widget = self._open
-        return widget.shown if widget is not None else None
+        """The contents of the request that waits for a decision, if one does. Any thread."""
+        question = self._open
+        return question.shown if question is not None else None
 
     def subscribe(self, listener: Callable[[], object]) -> Callable[[], None]:
         """Call `listener` on the main thread when `shown` changes; it must not raise.
@@ -98,16 +107,16 @@ class Person:
         """
         if front_end is FrontEnd.CONSOLE:
             return permission.ask_in_text(question, input, print, rule)
-        if self._handshake_s:
+        if self._control.available and self._presence.wait():
             return self._ask_with_buttons(question, rule)
         display(_question_bundle(question), raw=True)
         return permission.choose(input, print, rule)
 
     def _ask_with_buttons(self, question: Question, rule: Rule | None) -> tuple[Choice, str]:
-        from claude_magic.widgets import PermissionQuestion  # noqa: PLC0415 - loads anywidget
+        from claude_magic.widgets import PermissionQuestion  # noqa: PLC0415 - loads pygments
 
         with Interrupts() as interrupts:
-            widget = PermissionQuestion(
+            asked = PermissionQuestion(
                 self._control,
                 question.title,
                 question.body,
@@ -115,12 +124,12 @@ class Person:
                 question.note,
                 permission.visible(str(rule), one_line=True) if rule is not None else None,
             )
-            place = display(widget, display_id=True)
+            place = display(_WAITING, raw=True, display_id=True)
             kept = _record_bundle(_UNANSWERED, question)
-            self._note_open(widget)
+            self._note_open(asked)
             try:
                 with interrupts.raised():
-                    verdict = widget.wait(self._handshake_s, WAKE_EVERY_S)
+                    verdict = asked.wait(self._handshake_s, WAKE_EVERY_S)
                     if verdict is None:
                         kept = _question_bundle(question)
                         place.update(kept, raw=True)
@@ -129,17 +138,20 @@ class Person:
                 kept = _record_bundle(_ANSWERED[choice.value], question, reason)
             finally:
                 self._note_open(None)
-                # A first word that comes too late is one, too: the next question waits for it.
-                self._handshake_s = PATIENT_HANDSHAKE_S if widget.reached else 0.0
-                # What is saved with the notebook: a widget would be blank without its kernel.
+                # A report that comes too late counts as well: the next request waits for it.
+                if asked.reached:
+                    self._handshake_s = PATIENT_HANDSHAKE_S
+                else:
+                    self._presence.forget()
+                # Saved with the notebook.
                 place.update(kept, raw=True)
-                widget.close()
+                asked.close()
             if interrupts.arrived:
                 raise KeyboardInterrupt  # a moment after the answer
             return choice, reason
 
-    def _note_open(self, widget: PermissionQuestion | None) -> None:
-        self._open = widget
+    def _note_open(self, question: PermissionQuestion | None) -> None:
+        self._open = question
         for listener in list(self._listeners):
             listener()
 

@@ -30,7 +30,7 @@ class SessionView(TypedDict):
 
 
 class KernelState(TypedDict):
-    """All that the front end shows of a kernel; `failed` is a cell's id, `question` an address."""
+    """What the front end shows of a kernel; `failed` is a cell, `question` a request's address."""
 
     current: str
     sessions: list[SessionView]
@@ -114,13 +114,13 @@ class Settle(TypedDict):
 
 
 class Show(TypedDict):
-    """Ask for the permission question that waits for an answer."""
+    """Ask for the permission request that waits for a decision."""
 
     do: Literal["question"]
 
 
 class OpenQuestion(TypedDict):
-    """The answer to `Show`, as the question's widget has it."""
+    """The answer to `Show`: what a permission request consists of."""
 
     address: str
     title: str

@@ -1,7 +1,6 @@
-"""The faces that live in a notebook's output, and the way from there to a kernel that is busy.
+"""The status panel, the permission request, and the way from the front end to a busy kernel.
 
-The widgets are loaded when they are first asked for, because anywidget and ipywidgets are heavy and
-a console has no use for them.
+The panels are imported on first use: ipywidgets takes time, and a console has no use for it.
 """
 
 from importlib import import_module
@@ -11,11 +10,13 @@ from .control import ControlChannel
 from .status_text import one_line, status_text
 
 if TYPE_CHECKING:
+    from .core_panel import CorePanel
     from .permission_question import PermissionQuestion, Verdict
     from .status_panel import StatusPanel
 
 __all__ = [
     "ControlChannel",
+    "CorePanel",
     "PermissionQuestion",
     "StatusPanel",
     "Verdict",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "CorePanel": "core_panel",
     "PermissionQuestion": "permission_question",
     "StatusPanel": "status_panel",
     "Verdict": "permission_question",

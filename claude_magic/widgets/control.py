@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Answer: TypeAlias = "Callable[[Mapping[str, Any]], Mapping[str, Any]]"
 
-#: The types of the messages, as `control.js` and the JupyterLab extension know them.
+#: The types of the messages; the JupyterLab extension has the same.
 REQUEST = "claude_magic_request"
 REPLY = "claude_magic_reply"
 

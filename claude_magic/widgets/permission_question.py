@@ -1,4 +1,4 @@
-"""The question whether a tool may run, with buttons that work while the cell waits."""
+"""A permission request that the JupyterLab extension shows while the cell waits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
-import anywidget
-import traitlets
-
 from claude_magic.errors import UsageError
 
-from .front_end import script, style
 from .highlighting import coloured
 
 if TYPE_CHECKING:
@@ -29,65 +25,60 @@ MAX_REASON = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a person answered.
+    """The user's decision.
 
     Attributes
     ----------
     choice
-        Which button was pressed.
+        The button that was pressed.
     reason
-        What was written beside a no.
+        The text given with a no.
     """
 
     choice: Choice
     reason: str = ""
 
 
-class PermissionQuestion(anywidget.AnyWidget):
-    """A question with four buttons, for a cell that waits for the answer.
+class PermissionQuestion:
+    """A permission request with buttons, for a cell that waits for the decision.
 
-    The buttons reach the kernel over its control channel, because comm messages would wait until
-    the cell has ended. Whoever answers has to know the question's id, which nobody can guess and
-    which is in no text: another output of the notebook cannot press a button in somebody's name.
+    The JupyterLab extension shows it in the browser's top layer and reaches the kernel over its
+    control channel, because comm messages would wait until the cell has ended. A decision needs the
+    request's address, which cannot be guessed and is in no output: nothing else on the page can
+    decide. No widget model is involved, so nothing of it is saved with a notebook.
 
-    Make, display, await and close it on the main thread.
+    Make, await and close it on the main thread.
 
     Parameters
     ----------
     control
-        How the front end reaches this kernel.
+        The way from the front end to this kernel.
     title
-        What would be done, in a line.
+        The action, in one line.
     body
-        What exactly would run or be written, complete.
+        The complete code, text or change that would run or be written.
     language
-        What the body is written in, such as ``"diff"``.
+        The language of the body, such as ``"diff"``.
     note
-        What else there is to know.
+        Further facts, one per line.
     rule
-        What "in this session" would allow; None offers no such button.
+        The rule that "Allow in this session" grants; None offers no such button.
 
     Attributes
     ----------
     shown
-        What is shown.
+        The contents of the request as JSON, for the front end.
     reached
-        Whether a front end has shown the question and can answer it.
+        True once a front end has the request and can answer it.
 
     Examples
     --------
     >>> question = PermissionQuestion(control, "Run a command", "ls", "bash")  # doctest: +SKIP
-    >>> display(question)  # doctest: +SKIP
     >>> question.wait(handshake_s=3)  # doctest: +SKIP
     Verdict(choice='once', reason='')
     """
 
-    _esm = script("control.js", "elements.js", "permission_question.js")
-    _css = style("permission_question.css")
-
-    shown = traitlets.Dict().tag(sync=True)
-
-    def __init__(  # noqa: PLR0913, PLR0917 - what a question consists of
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of a request
         self,
         control: ControlChannel,
         title: str,
@@ -99,36 +90,32 @@ class PermissionQuestion(anywidget.AnyWidget):
         # The one queue that code which a signal interrupts may be putting into.
         self._arrivals: queue.SimpleQueue[Verdict | None] = queue.SimpleQueue()
         self._over = False
-        self._title = title
         self.reached = False
         address = secrets.token_urlsafe(24)
+        self.shown: dict[str, Any] = {
+            "address": address,
+            "title": title,
+            "body": coloured(body, language),
+            "lines": body.count("\n") + (not body.endswith("\n")),
+            "note": note,
+            "rule": rule,
+        }
         self._close_address = control.open(address, self._answer)
-        super().__init__(
-            shown={
-                "address": address,
-                "title": title,
-                "body": coloured(body, language),
-                "lines": body.count("\n") + (not body.endswith("\n")),
-                "note": note,
-                "rule": rule,
-            },
-        )
 
     def wait(self, handshake_s: float, wake_every_s: float | None = None) -> Verdict | None:
-        """Wait for a person, for ever. Main thread only; a KeyboardInterrupt passes through.
+        """Wait for the user, for ever. Main thread only; a KeyboardInterrupt passes through.
 
         Parameters
         ----------
         handshake_s
-            How long the front end may take to say that it shows the question, in seconds.
+            Time for the front end to report that it has the request, in seconds.
         wake_every_s
-            After how long a wait is begun anew, in seconds, where nothing else lets an interrupt
-            through.
+            Length of one wait, in seconds, on systems where a wait blocks interrupts.
 
         Returns
         -------
         Verdict or None
-            None if no front end has shown the question in time.
+            None if no front end has reported in time.
         """
         deadline_s = time.monotonic() + handshake_s
         while True:
@@ -145,13 +132,12 @@ class PermissionQuestion(anywidget.AnyWidget):
                 return verdict
 
     def close(self) -> None:
-        """Take the question's views away and hear no answer any more; twice is harmless."""
+        """Accept no decision any more; twice is harmless."""
         self._over = True
         self._close_address()
-        super().close()
 
     def _answer(self, content: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Take what the front end says. Control thread only."""
+        """Handle a message of the front end. Control thread only."""
         match content.get("do"):
             case "ready":
                 self.reached = True
@@ -159,24 +145,18 @@ class PermissionQuestion(anywidget.AnyWidget):
             case "answer":
                 choice, reason = _choice(content.get("choice")), content.get("reason")
                 if choice == "session" and self.shown["rule"] is None:
-                    raise UsageError("Each of these has to be allowed by itself.")
+                    raise UsageError("This request cannot be allowed for the session, only once.")
                 if self._over:
-                    raise UsageError("The question is answered already.")
+                    raise UsageError("This request is answered already.")
                 self._over = True
                 self._arrivals.put(Verdict(choice, str(reason or "")[:MAX_REASON]))
             case other:
-                raise UsageError(f"A question was asked for {other!r}, which it does not know.")
+                raise UsageError(f"Unknown message {other!r} to a permission request.")
         return {"over": self._over}
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        bundle: tuple[dict[str, Any], dict[str, Any]] | None = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None:
-            bundle[0]["text/plain"] = f"Claude asks for your consent: {self._title}"
-        return bundle
 
 
 def _choice(value: object) -> Choice:
     for choice in get_args(Choice):
         if value == choice:
             return cast("Choice", choice)
-    raise UsageError(f"A question was answered {value!r}, which is no answer.")
+    raise UsageError(f"Unknown decision {value!r}.")

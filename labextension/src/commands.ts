@@ -9,6 +9,7 @@ import { ILinks } from './links';
 import { openMenu } from './menu';
 import { findCell, insertBelow, runBelow } from './notebooks';
 import { promptFor } from './prompt';
+import { focusQuestion } from './question';
 import type { Act } from './wire';
 
 const CATEGORY = 'Claude';
@@ -28,6 +29,7 @@ export namespace CommandIds {
   export const switchTo = 'claude-magic:switch';
   export const load = 'claude-magic:load';
   export const menu = 'claude-magic:menu';
+  export const question = 'claude-magic:question';
 }
 
 export const commands: JupyterFrontEndPlugin<void> = {
@@ -161,6 +163,12 @@ function allCommands(
         label: args => String(args['session'] ?? 'Switch Conversation with Claude'),
         isToggled: args => args['session'] === session()?.name
       }
+    ),
+    [CommandIds.question]: command(
+      'Go to the Permission Request of Claude',
+      'Put the focus into the open permission request.',
+      () => Boolean(links.current?.state?.question),
+      async link => focusQuestion(link)
     ),
     [CommandIds.load]: command(
       'Load claude_magic in this Kernel',

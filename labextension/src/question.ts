@@ -1,79 +1,80 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Widget } from '@lumino/widgets';
 
-import questionView from '../../claude_magic/widgets/permission_question.js';
 import type { Link } from './link';
 import { ILinks } from './links';
-import type { OpenQuestion } from './wire';
+import { QuestionCard, type Choice } from './question_card';
+import { ask } from './request';
+import { SUPPORTED } from './top_layer';
 
 export const question: JupyterFrontEndPlugin<void> = {
   id: 'claude-magic:question',
-  description: 'Shows a permission question again when the page is loaded anew.',
+  description: 'Shows permission requests in front of everything else on the page.',
   autoStart: true,
   requires: [ILinks],
   activate: (_, links: ILinks) => {
-    links.each(link => link.found.connect(() => void showAgain(link)));
+    // A page that can show none leaves them to the kernel, which asks in text.
+    if (SUPPORTED) {
+      links.each(link => new Questions(link));
+    }
   }
 };
 
-/** The address of the question that was shown again last, by link: kernels are found twice. */
-const SHOWN = new WeakMap<Link, string>();
+/** The cards that are shown, by the link of their notebook. */
+const CARDS = new WeakMap<Link, QuestionCard>();
 
-/**
- * Show the open question of a kernel above its notebook, until it is answered. Its widget was in
- * the output of the running cell, which a page that is loaded anew does not get.
- */
-async function showAgain(link: Link): Promise<void> {
-  const { panel, kernel, state } = link;
-  if (
-    !state?.question ||
-    state.question === SHOWN.get(link) ||
-    panel.content.node.querySelector('.claude-magic-question')
-  ) {
-    return;
-  }
-  SHOWN.set(link, state.question);
-  const shown = await link.question().catch(() => null);
-  if (shown === null || panel.isDisposed) {
-    return;
-  }
-  const view = new Again(shown, kernel);
-  panel.contentHeader.addWidget(view);
-  const follow = () => {
-    if (link.state?.question !== shown.address) {
-      link.changed.disconnect(follow);
-      view.dispose();
-    }
-  };
-  link.changed.connect(follow);
-  follow();
+/** Put the focus into the open request of a notebook, if there is one. */
+export function focusQuestion(link: Link): void {
+  CARDS.get(link)?.focus();
 }
 
-class Again extends Widget {
-  constructor(shown: OpenQuestion, kernel: Link['kernel']) {
-    super();
-    this.addClass('jp-claude-question');
-    this._forget = questionView.render({
-      model: { get: () => shown, widget_manager: { kernel } },
-      el: this.node
-    });
+/** Shows the open permission request of one notebook's kernel, whenever there is one. */
+class Questions {
+  constructor(private _link: Link) {
+    _link.changed.connect(this._follow, this);
+    _link.panel.disposed.connect(this._close, this);
+    this._follow();
   }
 
-  /** The header gives its widgets no more than the height that they insist on. */
-  protected override onAfterAttach(): void {
-    requestAnimationFrame(() => {
-      const height = this.node.firstElementChild?.scrollHeight ?? 0;
-      this.node.style.minHeight = `${height + 24}px`;
-      this.parent?.fit();
-    });
-  }
-
-  override dispose(): void {
-    if (!this.isDisposed) {
-      this._forget();
+  private _follow(): void {
+    const address = this._link.state?.question ?? null;
+    if (address === this._address) {
+      return;
     }
-    super.dispose();
+    this._close();
+    this._address = address;
+    if (address !== null) {
+      void this._open(address);
+    }
   }
 
-  private _forget: () => void;
+  private async _open(address: string): Promise<void> {
+    const { kernel, panel } = this._link;
+    const shown = await this._link.question().catch(() => null);
+    if (kernel === null || shown?.address !== address || this._address !== address) {
+      return;
+    }
+    // Whoever says this shows the request, as soon as its notebook is in front.
+    const reply = await ask(kernel, address, { do: 'ready' }).catch(() => null);
+    if (reply === null || reply['over'] || this._address !== address || panel.isDisposed) {
+      return;
+    }
+    const answer = async (choice: Choice, reason: string) => {
+      await ask(kernel, address, { do: 'answer', choice, reason });
+      // It is the kernel's word that counts, but until then there is nothing more to press.
+      this._close();
+      this._address = address;
+    };
+    this._card = new QuestionCard(shown, panel, answer);
+    CARDS.set(this._link, this._card);
+  }
+
+  private _close(): void {
+    this._address = null;
+    this._card?.dispose();
+    this._card = null;
+    CARDS.delete(this._link);
+  }
+
+  private _address: string | null = null;
+  private _card: QuestionCard | null = null;
 }

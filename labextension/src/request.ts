@@ -30,11 +30,20 @@ export async function request<Request extends Hello | Act | Complete | Show | Ta
   kernel: Kernel.IKernelConnection,
   content: Request
 ): Promise<Answered<Request>> {
-  const reply = await control(kernel, 'claude_magic_request', { to: ADDRESS, ...content });
+  return (await ask(kernel, ADDRESS, content)) as unknown as Answered<Request>;
+}
+
+/** Ask something at an address in a kernel; fails with the kernel's reason. */
+export async function ask(
+  kernel: Kernel.IKernelConnection,
+  address: string,
+  content: object
+): Promise<Record<string, unknown>> {
+  const reply = await control(kernel, 'claude_magic_request', { ...content, to: address });
   if (reply['status'] !== 'ok') {
-    throw new Error(String(reply['reason']));
+    throw new Error(String(reply['reason'] ?? 'The kernel does not know the request.'));
   }
-  return reply as unknown as Answered<Request>;
+  return reply;
 }
 
 /** Tell whether a comm of a target is open in a kernel, also while a cell is running there. */

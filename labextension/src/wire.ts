@@ -26,7 +26,7 @@ export interface SessionView {
   turns: number;
 }
 
-/** All that the front end shows of a kernel; `failed` is a cell's id, `question` an address. */
+/** What the front end shows of a kernel; `failed` is a cell, `question` a request's address. */
 export interface KernelState {
   current: string;
   sessions: SessionView[];
@@ -99,12 +99,12 @@ export interface Settle {
   accepted: boolean;
 }
 
-/** Ask for the permission question that waits for an answer. */
+/** Ask for the permission request that waits for a decision. */
 export interface Show {
   do: 'question';
 }
 
-/** The answer to `Show`, as the question's widget has it. */
+/** The answer to `Show`: what a permission request consists of. */
 export interface OpenQuestion {
   address: string;
   title: string;

@@ -283,6 +283,17 @@ class Notebook:
         )
         return button
 
+    @property
+    def question(self) -> Locator:
+        """The permission request that the page shows in the browser's top layer."""
+        return self.page.locator(".claude-magic-question:visible")
+
+    def decision(self, name: str) -> Locator:
+        """Return a button of the permission request, once it can be pressed."""
+        button = self.question.get_by_role("button", name=name, exact=True, disabled=False)
+        button.wait_for()
+        return button
+
     def command(self, name: str, **arguments: object) -> None:
         """Run one of JupyterLab's commands and wait until it has ended."""
         self.page.evaluate(

@@ -49,7 +49,7 @@ def test_a_question_shows_what_would_run_and_the_answer_decides(
     notebook.run(0)
     notebook.run(1)
     notebook.start(2)
-    notebook.button(2, "Allow once").click()
+    notebook.decision("Allow once").click()
     notebook.wait_for_text(2, "I propose two cells")
     notebook.page.locator(".jp-Notebook .jp-Cell").nth(4).wait_for()
     assert "max(rates)" in notebook.cell(4).locator(".cm-content").inner_text()

@@ -197,9 +197,7 @@ def test_in_notebook_7_the_buttons_work_too(
     asking = page.locator(".jp-Notebook .jp-Cell").last
     asking.locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
-    once = asking.locator(".claude-magic-question .cm-once")
-    once.scroll_into_view_if_needed()
-    allowed = asking.locator('.cm-once:not([aria-disabled="true"])')
+    allowed = page.locator('.claude-magic-question .cm-once:not([aria-disabled="true"])')
     allowed.wait_for()
     page.screenshot(path=SCREENSHOTS / "notebook-7-question.png")
     allowed.click()

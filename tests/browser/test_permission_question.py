@@ -11,8 +11,6 @@ from claude_magic.tape import Reply, Text, ToolUse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Locator
-
     from claude_magic.tape import MessagesRequest
 
     from .conftest import Notebook
@@ -30,10 +28,6 @@ _HOSTILE = "print('<img src=x onerror=\"window.owned = true\">')\n# ``` <script>
 
 def _call(code: str = _CODE) -> Reply:
     return Reply.of(ToolUse("mcp__kernel__run_python", {"code": code}))
-
-
-def _question(notebook: Notebook, number: int = 1) -> Locator:
-    return notebook.output(number).locator(".claude-magic-question")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -58,13 +52,15 @@ def test_the_question_shows_what_would_run_and_a_button_lets_it(
         notebook.command("apputils:change-theme", theme="JupyterLab Dark")
     notebook.run(0)
     notebook.start(1)
-    once = notebook.button(1, "Allow once")
-    assert _CODE in _question(notebook).locator(".cm-body").inner_text()
-    notebook.screenshot(f"question-{theme}", of=notebook.cell(1))
+    once = notebook.decision("Allow once")
+    assert _CODE in notebook.question.locator(".cm-body").inner_text()
+    notebook.wait_for_text(1, "Waiting for your decision")
+    notebook.screenshot(f"question-{theme}")
     once.click()
     notebook.wait_for_text(1, "The wettest month")
-    assert _question(notebook).count() == 0
+    assert notebook.page.locator(".claude-magic-question").count() == 0
     notebook.wait_for_text(1, "You allowed this once:")
+    assert not notebook.output(1).get_by_text("Waiting for your decision").count()
     notebook.screenshot(f"question-answered-{theme}")
     notebook.run(2)
     assert "3.58" in notebook.output(2).inner_text()
@@ -84,15 +80,15 @@ def test_a_no_tells_claude_why_and_stop_ends_the_turn(
     notebook = open_notebook(load, "%%claude\nGo.", "%%claude\nGo on.", "'y' in globals()")
     notebook.run(0)
     notebook.start(1)
-    notebook.button(1, "No")
-    _question(notebook).get_by_role("textbox").fill("use x instead")
+    notebook.decision("No")
+    notebook.question.get_by_role("textbox").fill("use x instead")
     # Enter in the field is a no, too.
-    _question(notebook).get_by_role("textbox").press("Enter")
+    notebook.question.get_by_role("textbox").press("Enter")
     notebook.wait_for_text(1, "Then not.")
     notebook.wait_for_text(1, "You said no:")
     assert "use x instead" in told[0].tool_results[-1].text
     notebook.start(2)
-    notebook.button(2, "Stop").click()
+    notebook.decision("Stop").click()
     notebook.wait_for_text(2, "You stopped here:")
     notebook.wait_until_idle()
     notebook.run(3)
@@ -108,12 +104,12 @@ def test_an_answer_for_the_session_is_not_asked_again_and_interrupting_cancels(
     notebook = open_notebook(load, "%%claude\nGo.", "%%claude\nWrite.", "y")
     notebook.run(0)
     notebook.start(1)
-    notebook.button(1, "Allow in this session").click()
+    notebook.decision("Allow in this session").click()
     notebook.wait_for_text(1, "Both ran.")
     notebook.start(2)
-    notebook.button(2, "Allow once")
+    notebook.decision("Allow once")
     # Long content scrolls, and says so.
-    assert "200 lines" in _question(notebook, 2).inner_text()
+    assert "200 lines" in notebook.question.inner_text()
     notebook.screenshot("question-long")
     notebook.command("notebook:interrupt-kernel")
     notebook.wait_for_text(2, "Nobody answered:")
@@ -130,15 +126,16 @@ def test_no_script_and_no_chance_presses_a_button(
     notebook = open_notebook(load, "%%claude\nGo.", "'ran' in globals()")
     notebook.run(0)
     notebook.start(1)
-    question = _question(notebook)
+    question = notebook.question
     question.wait_for()
     once = question.get_by_role("button", name="Allow once")
     # A click that was meant for what stood here a moment ago.
     once.dispatch_event("click")
-    once = notebook.button(1, "Allow once")
+    once = notebook.decision("Allow once")
     notebook.screenshot("question-hostile")
     # Nothing in it is alive, and nobody but a person can press.
-    assert notebook.output(1).locator("script, img, [onerror]").count() == 0
+    alive = "script, img, [onerror]"
+    assert notebook.output(1).locator(alive).count() == question.locator(alive).count() == 0
     assert "onerror" in question.inner_text()
     once.evaluate("button => { button.focus(); button.click(); }")
     once.dispatch_event("click")
@@ -147,7 +144,7 @@ def test_no_script_and_no_chance_presses_a_button(
     # The question has not taken the focus from where somebody is typing.
     assert question.count() == 1
     assert not notebook.output(1).get_by_text("You allowed").count()
-    notebook.button(1, "No").press("Enter")
+    notebook.decision("No").press("Enter")
     notebook.wait_for_text(1, "You said no:")
     assert notebook.page.evaluate("window.owned") is None
 
@@ -160,18 +157,13 @@ def test_a_page_that_is_loaded_anew_shows_the_question_again(
     notebook = open_notebook(load, "%%claude\nGo.", "y")
     notebook.run(0)
     notebook.start(1)
-    notebook.button(1, "Allow once")
+    notebook.decision("Allow once")
     notebook.page.reload()
-    again = notebook.page.locator(".jp-claude-question")
-    again.wait_for()
-    assert "y = 1" in again.inner_text()
+    notebook.question.wait_for()
+    assert "y = 1" in notebook.question.inner_text()
     notebook.screenshot("question-again")
-    once = again.get_by_role("button", name="Allow once")
-    notebook.page.wait_for_function(
-        "button => button.getAttribute('aria-disabled') === 'false'", arg=once.element_handle()
-    )
-    once.click()
-    again.wait_for(state="detached")
+    notebook.decision("Allow once").click()
+    notebook.question.wait_for(state="detached")
     notebook.wait_until_idle()
     notebook.run(2)
     assert "1" in notebook.output(2).inner_text()
@@ -185,10 +177,10 @@ def test_the_keyboard_is_enough_and_the_question_takes_no_focus(
     notebook = open_notebook(load, "%%claude\nGo.", "y")
     notebook.run(0)
     notebook.start(1)
-    notebook.button(1, "Allow once")
+    notebook.decision("Allow once")
     focused = "document.activeElement.closest('.claude-magic-question')"
     assert notebook.page.evaluate(f"{focused} === null")
-    _question(notebook).locator(".cm-body").focus()
+    notebook.question.locator(".cm-body").focus()
     notebook.page.keyboard.press("Tab")
     assert notebook.page.evaluate("document.activeElement.textContent") == "Allow once"
     notebook.page.keyboard.press("Space")

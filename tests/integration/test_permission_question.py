@@ -95,23 +95,23 @@ def test_an_answer_for_the_session_is_not_asked_again(kernel: Kernel, kernel_api
 
 def test_what_is_no_answer_does_not_count(kernel: Kernel, asks: None) -> None:
     replies: list[dict[str, Any]] = []
+    kernel.greet()
 
     def fumble(message: dict[str, Any]) -> None:
-        shown = question_of(message)
-        if shown is None:
+        address = question_of(message)
+        if address is None or replies:
             return
-        kernel.press(shown, do="ready")
+        kernel.press(address, do="ready")
         nonsense: list[dict[str, Any]] = [
             {"do": "answer", "choice": "yes"},
             {"do": "answer", "choice": ["once"]},
             {"do": "answer"},
             {"do": "allow"},
         ]
-        replies.extend(kernel.press(shown, **press) for press in nonsense)
-        wrong = {"address": shown["address"][:-1]}
-        replies.append(kernel.press(wrong, do="answer", choice="once"))
-        kernel.press(shown, do="answer", choice="no")
-        replies.append(kernel.press(shown, do="answer", choice="once"))
+        replies.extend(kernel.press(address, **press) for press in nonsense)
+        replies.append(kernel.press(address[:-1], do="answer", choice="once"))
+        kernel.press(address, do="answer", choice="no")
+        replies.append(kernel.press(address, do="answer", choice="once"))
 
     ran = kernel.finish(kernel.start("%%claude\nGo."), fumble)
     assert ran.status == "ok", ran.error
@@ -119,7 +119,7 @@ def test_what_is_no_answer_does_not_count(kernel: Kernel, asks: None) -> None:
     assert not _has_run(kernel)
 
 
-def test_a_front_end_without_buttons_is_asked_in_text_and_waited_for_once(
+def test_a_front_end_without_the_extension_is_asked_in_text_at_once(
     kernel: Kernel,
     kernel_api: Any,
 ) -> None:
@@ -128,30 +128,54 @@ def test_a_front_end_without_buttons_is_asked_in_text_and_waited_for_once(
     ran, asked = kernel.run_answering("%%claude\nGo.", "n", "n")
     assert len(asked) == 2
     assert not _has_run(kernel)
-    # The second question is never opened as a widget.
-    assert sum(question_of(message) is not None for message in ran.messages) == 1
+    assert not any(question_of(message) for message in ran.messages)
     assert sum("**Run Python in this kernel**" in text for text in ran.markdown) == 2
 
 
-def test_a_first_word_that_comes_late_has_the_next_question_wait_for_buttons(
+def test_a_page_that_greets_but_shows_nothing_is_waited_for_once(
+    kernel: Kernel,
+    kernel_api: Any,
+) -> None:
+    call = Reply.of(ToolUse("mcp__kernel__run_python", {"code": _CODE}))
+    kernel_api.replies += [call, call, Reply.of("Well.")]
+    kernel.greet()
+    ran, asked = kernel.run_answering("%%claude\nGo.", "n", "n")
+    assert len(asked) == 2
+    assert not _has_run(kernel)
+    # The second request is never offered with buttons.
+    assert len({question_of(message) for message in ran.messages} - {None}) == 1
+    assert sum("**Run Python in this kernel**" in text for text in ran.markdown) == 2
+
+
+def test_a_report_that_comes_late_has_the_next_request_wait_for_buttons(
     kernel: Kernel,
     kernel_api: Any,
 ) -> None:
     call = Reply.of(ToolUse("mcp__kernel__run_python", {"code": _CODE}))
     kernel_api.replies += [call, Reply.of("Well."), call, Reply.of("Well.")]
+    kernel.greet()
     request = kernel.start("%%claude\nGo.")
     kernel.client.get_stdin_msg(timeout=30)
-    opened = []
+    opened: list[dict[str, Any]] = []
 
     def note(message: dict[str, Any]) -> None:
-        shown = question_of(message)
-        if shown is not None:
-            opened.append(kernel.press(shown, do="ready"))
+        address = question_of(message)
+        if address is not None and not opened:
+            opened.append(kernel.press(address, do="ready"))
             kernel.client.input("n")
 
     kernel.finish(request, note)
     assert opened == [{"status": "ok", "over": True}]
-    ran, asked = kernel.run_pressing("%%claude\nAgain.", {"choice": "once"})
+    # Without another greeting.
+    decided: list[dict[str, Any]] = []
+
+    def allow(message: dict[str, Any]) -> None:
+        address = question_of(message)
+        if address is not None and not decided:
+            kernel.press(address, do="ready")
+            decided.append(kernel.press(address, do="answer", choice="once"))
+
+    ran = kernel.finish(kernel.start("%%claude\nAgain."), allow)
     assert ran.status == "ok", ran.error
-    assert len(asked) == 1
+    assert decided == [{"status": "ok", "over": True}]
     assert _has_run(kernel)

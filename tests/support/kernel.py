@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from claude_magic.notebook.wire import ADDRESS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -123,13 +125,13 @@ class Ran:
         return names[0] if names else ""
 
 
-def question_of(message: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what a permission question shows, where a message opens one."""
-    if message["msg_type"] != "comm_open":
+def question_of(message: dict[str, Any]) -> str | None:
+    """Return the address of the permission request that a message tells of, if it does."""
+    if message["msg_type"] not in {"comm_open", "comm_msg"}:
         return None
-    state = message["content"]["data"].get("state", {})
-    shown = state.get("shown", {})
-    return dict(shown) if "address" in shown else None
+    told = message["content"]["data"]
+    address = told["state"]["question"] if told.get("told") == "state" else None
+    return str(address) if address is not None else None
 
 
 def wire_size(message: dict[str, Any]) -> int:
@@ -218,25 +220,27 @@ class Kernel:
             self.client.input(text)
         return self.finish(request), asked
 
-    def press(self, shown: Mapping[str, Any], **content: Any) -> dict[str, Any]:
-        """Say something to a permission question as its buttons do, and return the reply.
+    def press(self, address: str, **content: Any) -> dict[str, Any]:
+        """Ask an address on the control channel as the extension does, and return the reply.
 
         Parameters
         ----------
-        shown
-            What the question shows.
+        address
+            That of a permission request, or of the kernel.
         **content
-            What the front end says.
+            The rest of the request.
         """
-        message = self.client.session.msg(
-            "claude_magic_request", {"to": shown["address"], **content}
-        )
+        message = self.client.session.msg("claude_magic_request", {"to": address, **content})
         self.client.control_channel.send(message)
         while True:
             reply = self.client.get_control_msg(timeout=CELL_TIMEOUT_S)
             if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
                 assert reply["msg_type"] == "claude_magic_reply"
                 return dict(reply["content"])
+
+    def greet(self) -> None:
+        """Greet the kernel as a page with the JupyterLab extension does."""
+        assert self.press(ADDRESS, do="hello", version="0")["status"] == "ok"
 
     def run_pressing(
         self,
@@ -254,18 +258,19 @@ class Kernel:
         """
         left = list(presses)
         asked: list[dict[str, Any]] = []
+        self.greet()
 
         def answer(message: dict[str, Any]) -> None:
-            shown = question_of(message)
-            if shown is None:
+            address = question_of(message)
+            if address is None or address in {shown["address"] for shown in asked}:
                 return
-            asked.append(shown)
-            assert self.press(shown, do="ready") == {"status": "ok", "over": False}
+            asked.append(self.press(ADDRESS, do="question"))
+            assert self.press(address, do="ready") == {"status": "ok", "over": False}
             press = left.pop(0)
             if press is None:
                 self.interrupt()
             else:
-                assert self.press(shown, do="answer", **press)["status"] == "ok"
+                assert self.press(address, do="answer", **press)["status"] == "ok"
 
         return self.finish(self.start(code), answer), asked
 

@@ -18,7 +18,6 @@ ROOT = Path(claude_magic.__file__).parents[1]
 HEAVY = (
     "claude_agent_sdk",
     "langchain_core",
-    "anywidget",
     "ipywidgets",
     "starlette",
     "yaml",

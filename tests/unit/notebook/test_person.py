@@ -11,6 +11,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from claude_magic.notebook.front_end import FrontEnd
 from claude_magic.notebook.permission.question import Question
 from claude_magic.notebook.person import Person
+from claude_magic.notebook.presence import Presence
 from claude_magic.widgets import ControlChannel
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def test_an_interrupt_while_the_question_is_shown_leaves_what_was_asked(
         publish(*arguments, **keywords)
 
     monkeypatch.setattr(publisher, "publish", publish_interrupted)
-    person = Person(ControlChannel(_Kernel()), handshake_s=60)
+    presence = Presence()
+    presence.note()
+    person = Person(ControlChannel(_Kernel()), presence, handshake_s=60)
     with pytest.raises(KeyboardInterrupt):
         person.ask(QUESTION, None, FrontEnd.NOTEBOOK)
     (record,) = cell.markdown

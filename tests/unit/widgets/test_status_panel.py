@@ -97,9 +97,8 @@ def test_a_saved_notebook_keeps_the_status_as_text_with_its_date(
     (tmp_path / "gone").mkdir()
     sessions.get("aside")
     # What IPython's display calls.
-    bundle = panel._repr_mimebundle_()
-    assert bundle is not None
-    data, _ = bundle
+    data = panel._repr_mimebundle_()
+    assert data is not None
     text = status_text(sessions.main.status)
     assert data["text/plain"].startswith(f"{text}\nothers       aside (new)\nas of        20")
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id

@@ -10,6 +10,7 @@ import comm
 from claude_magic.notebook.kernel.history import CellHistory
 from claude_magic.notebook.link import Link
 from claude_magic.notebook.person import Person
+from claude_magic.notebook.presence import Presence
 from claude_magic.notebook.wire import ADDRESS
 from claude_magic.session import SessionRegistry
 from claude_magic.widgets import ControlChannel
@@ -52,10 +53,13 @@ def test_a_page_that_greets_as_soon_as_it_hears_of_the_comm_is_answered(
 
     monkeypatch.setattr(comm, "create_comm", create_and_hear)
     control = ControlChannel(kernel)
-    link = Link(shell, CellHistory(shell), control, Person(control))
+    presence = Presence()
+    person = Person(control, presence)
+    link = Link(shell, CellHistory(shell), control, person, presence)
     sessions = SessionRegistry()
     link.open(sessions)
     page.join()
     link.close()
     sessions.close()
     assert [reply["status"] for reply in kernel.replies] == ["ok"]
+    assert presence.wait()
