@@ -99,10 +99,7 @@ class Proposals:
             if not accepted and 0 <= number < len(cells):
                 self._refused.append(cells[number])
 
-        offered = [
-            WireCell(kind=cell.kind, source=cell.source, replaces=cell.replaces) for cell in cells
-        ]
-        return self._link.offer(offered, settle)
+        return self._link.offer([_on_the_wire(cell) for cell in cells], settle)
 
     def drop(self) -> None:
         """Forget what is waiting, because the turn failed."""
@@ -145,3 +142,14 @@ class Proposals:
             title = cell.source.strip().partition("\n")[0][:60]
             lines.append(f"proposed cell {number}, `{title}`: {outcome}{where}")
         return lines
+
+
+def _on_the_wire(cell: ProposedCell) -> WireCell:
+    """Return a cell as the front end gets it; a kernel that has died need not be asked again."""
+    found: list[str] = []
+    if cell.kind == "markdown":
+        found = renderers.gate.findings(cell.source)
+    cleaned = renderers.gate.local_markdown(cell.source) if found else cell.source
+    return WireCell(
+        kind=cell.kind, source=cell.source, replaces=cell.replaces, found=found, cleaned=cleaned
+    )

@@ -39,11 +39,14 @@ class KernelState(TypedDict):
 
 
 class WireCell(TypedDict):
-    """A cell that Claude proposes; `replaces` is the id of the cell that it would replace."""
+    """A cell that Claude proposes; `found` names what `cleaned` leaves out of its Markdown."""
 
     kind: Literal["code", "markdown"]
     source: str
+    #: The id of the cell that it would replace.
     replaces: str | None
+    found: list[str]
+    cleaned: str
 
 
 class StateTold(TypedDict):

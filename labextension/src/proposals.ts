@@ -1,7 +1,8 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { Cell, MarkdownCell } from '@jupyterlab/cells';
 import { NotebookActions } from '@jupyterlab/notebook';
-import type { PanelLayout } from '@lumino/widgets';
+import { Widget, type PanelLayout } from '@lumino/widgets';
 
 import { Bar } from './bar';
 import { difference, type Line } from './difference';
@@ -29,7 +30,7 @@ interface Open {
   number: number;
   cell: Cell;
   bar: Bar;
-  accept: () => void;
+  accept: () => Promise<void>;
   reject: () => void;
 }
 
@@ -51,7 +52,8 @@ class Pending {
     let index = above === null ? panel.content.widgets.length : panel.content.widgets.indexOf(above) + 1;
     const opened = told.cells.map((cell, number) => {
       const replaced = cell.replaces === null ? null : findCell(panel, cell.replaces);
-      if (replaced !== null && !replaced.model.isDisposed) {
+      // In a cell of another type the source could be rendered at once.
+      if (replaced !== null && replaced.model.type === 'code' && cell.kind === 'code') {
         return this._propose(told.proposal, number, replaced, cell.source);
       }
       return this._insert(told.proposal, number, cell, index++);
@@ -59,24 +61,48 @@ class Pending {
     this._addButtonsForAll(opened);
   }
 
+  /**
+   * Insert a new cell. Markdown is a raw cell until it is accepted: nothing renders it, neither
+   * here nor where the notebook is opened again.
+   */
   private _insert(proposal: string, number: number, cell: WireCell, index: number): Open {
     const notebook = this._link.panel.content;
+    const markdown = cell.kind === 'markdown';
     notebook.model?.sharedModel.insertCell(index, {
-      cell_type: cell.kind,
+      cell_type: markdown ? 'raw' : 'code',
       source: cell.source,
-      metadata: cell.kind === 'code' ? { trusted: true } : {}
+      // nbconvert leaves raw cells of a type out that is not the output's. What is shown is what
+      // was checked, so it is edited when it is accepted.
+      metadata: markdown ? { raw_mimetype: 'text/plain', editable: false } : {}
     });
     const widget = notebook.widgets[index] as Cell;
-    if (cell.kind === 'markdown') {
-      (widget as MarkdownCell).rendered = true;
+    const reject = () => this._delete(widget);
+    if (!markdown) {
+      return this._open(proposal, number, widget, 'Proposed by Claude', null, keep, reject);
     }
-    const reject = () => {
-      const at = notebook.widgets.indexOf(widget);
-      if (at >= 0) {
-        notebook.model?.sharedModel.deleteCell(at);
+    const text = 'Markdown proposed by Claude, shown as source';
+    const accept = async () => {
+      const source = await accepted(cell);
+      if (source === null || widget.isDisposed) {
+        return false;
       }
+      const at = notebook.widgets.indexOf(widget);
+      notebook.model?.sharedModel.transact(() => {
+        notebook.model?.sharedModel.deleteCell(at);
+        notebook.model?.sharedModel.insertCell(at, { cell_type: 'markdown', source, metadata: {} });
+      });
+      (notebook.widgets[at] as MarkdownCell).rendered = true;
+      return true;
     };
-    return this._open(proposal, number, widget, 'Proposed by Claude', null, () => undefined, reject);
+    return this._open(proposal, number, widget, text, null, accept, reject);
+  }
+
+  private _delete(cell: Cell): void {
+    const notebook = this._link.panel.content;
+    const at = notebook.widgets.indexOf(cell);
+    if (at >= 0) {
+      notebook.model?.sharedModel.deleteCell(at);
+    }
   }
 
   private _propose(proposal: string, number: number, cell: Cell, source: string): Open {
@@ -87,7 +113,10 @@ class Pending {
     const show = () => view.replaceChildren(...difference(shared.getSource(), source).map(row));
     cell.model.contentChanged.connect(show);
     show();
-    const accept = () => shared.setSource(source);
+    const accept = async () => {
+      shared.setSource(source);
+      return true;
+    };
     const opened = this._open(
       proposal, number, cell, 'Claude proposes to change this cell', view, accept, () => undefined
     );
@@ -101,7 +130,7 @@ class Pending {
     cell: Cell,
     text: string,
     view: HTMLElement | null,
-    onAccept: () => void,
+    onAccept: () => Promise<boolean>,
     onReject: () => void
   ): Open {
     const bar = new Bar(text);
@@ -111,16 +140,36 @@ class Pending {
       number,
       cell,
       bar,
-      accept: () => this._settle(opened, true, onAccept),
-      reject: () => this._settle(opened, false, onReject)
+      accept: async () => {
+        // A cell is accepted once, whichever button is pressed while a warning is open.
+        if (deciding || !this._opened.has(opened)) {
+          return;
+        }
+        deciding = true;
+        const changed = await onAccept().finally(() => (deciding = false));
+        if (changed) {
+          this._settle(opened, true);
+        }
+      },
+      reject: () => {
+        if (!deciding && this._opened.has(opened)) {
+          this._settle(opened, false);
+          onReject();
+        }
+      }
     };
-    bar.addButton('Accept', 'Keep it', opened.accept);
+    let deciding = false;
+    bar.addButton('Accept', 'Keep it', () => void opened.accept());
     bar.addButton('Reject', view === null ? 'Delete the cell' : 'Leave the cell as it is', opened.reject);
     if (view !== null) {
       bar.node.append(view);
     }
     this._opened.add(opened);
-    cell.disposed.connect(() => this._opened.delete(opened));
+    cell.disposed.connect(() => {
+      if (!deciding) {
+        this._opened.delete(opened);
+      }
+    });
     void cell.ready.then(() => {
       if (!bar.isDisposed && !cell.isDisposed) {
         // Above the editor of a new cell, below that of a changed one.
@@ -130,12 +179,9 @@ class Pending {
     return opened;
   }
 
-  private _settle(opened: Open, accepted: boolean, change: () => void): void {
-    if (!this._opened.delete(opened)) {
-      return;
-    }
+  private _settle(opened: Open, accepted: boolean): void {
+    this._opened.delete(opened);
     opened.bar.dispose();
-    change();
     const { proposal, number } = opened;
     this._link.settle({ proposal, cell: number, accepted });
   }
@@ -145,22 +191,59 @@ class Pending {
     if (first === undefined || opened.length < 2) {
       return;
     }
-    const all = (decide: (each: Open) => void) => () => opened.forEach(decide);
+    const acceptAll = async () => {
+      // One after the other: each warning is about one cell.
+      for (const each of opened) {
+        await each.accept();
+      }
+    };
     const count = String(opened.length);
-    first.bar.addButton(`Accept all ${count}`, 'Keep all cells', all(each => each.accept()));
-    first.bar.addButton(`Reject all ${count}`, 'Take all back', all(each => each.reject()));
+    first.bar.addButton(`Accept all ${count}`, 'Keep all cells', () => void acceptAll());
+    first.bar.addButton(`Reject all ${count}`, 'Delete all', () =>
+      opened.forEach(each => each.reject())
+    );
   }
 
   private _onRun(_: unknown, { cell }: { cell: Cell }): void {
     for (const opened of this._opened) {
       // A cell that would be changed is run as it was.
       if (opened.cell === cell && !opened.bar.node.querySelector('.jp-claude-diff')) {
-        opened.accept();
+        void opened.accept();
       }
     }
   }
 
   private _opened = new Set<Open>();
+}
+
+const keep = async () => true;
+
+/** Return the source of a Markdown cell as the user accepts it; null if they do not. */
+async function accepted(cell: WireCell): Promise<string | null> {
+  if (cell.found.length === 0) {
+    return cell.source;
+  }
+  const body = new Widget();
+  const intro = document.createElement('p');
+  intro.textContent =
+    'Rendering this cell can load pages, pictures or styles from elsewhere, and so tell others ' +
+    'what is in its addresses. Found:';
+  const list = document.createElement('ul');
+  for (const each of cell.found) {
+    const item = document.createElement('li');
+    item.textContent = each;
+    list.append(item);
+  }
+  body.node.append(intro, list);
+  const without = Dialog.okButton({ label: 'Accept without them' });
+  const written = Dialog.warnButton({ label: 'Accept as written' });
+  const { button } = await showDialog({
+    title: 'This Markdown holds HTML or addresses',
+    body,
+    buttons: [Dialog.cancelButton(), written, without],
+    defaultButton: 2
+  });
+  return !button.accept ? null : button.label === written.label ? cell.source : cell.cleaned;
 }
 
 const SIGNS: Record<Line['kind'], string> = { same: ' ', added: '+', removed: '-' };

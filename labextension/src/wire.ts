@@ -34,11 +34,13 @@ export interface KernelState {
   question: string | null;
 }
 
-/** A cell that Claude proposes; `replaces` is the id of the cell that it would replace. */
+/** A cell that Claude proposes; `found` names what `cleaned` leaves out of its Markdown. */
 export interface WireCell {
   kind: 'code' | 'markdown';
   source: string;
   replaces: string | null;
+  found: string[];
+  cleaned: string;
 }
 
 /** By the comm: something has changed. */

@@ -13,7 +13,8 @@ from markdown_it import MarkdownIt
 
 _PARSER = MarkdownIt("commonmark", {"html": True})
 _SPLIT = re.compile(
-    r"(\$\$?|\\(?:begin|end)\{[a-z]*\*?\}|\\[{}$]|[{}]|(?:\n\s*)+|@@\d+@@|\\\\(?:\(|\)|\[|\]))", re.I
+    r"(\$\$?|\\(?:begin|end)\{[a-z]*\*?\}|\\[{}$]|[{}]|(?:\n\s*)+|@@\d+@@|\\\\(?:\(|\)|\[|\]))",
+    re.I,
 )
 _FENCES = re.compile(r"(?ms)^(?P<fence>`{3,}|(?:~T){3,})[^`\n]*\n(.*?)^(?P=fence)`*$")
 _SPANS = re.compile(r"(?m)(^|[^\\])(`+)([^\n]*?[^`\n])\2(?!`)")
@@ -119,6 +120,8 @@ def attributes_in(text: str) -> list[str]:
     """Return the tags with attributes that JupyterLab makes of Markdown, its math put back."""
     rest, removed = removed_by_jupyterlab(text)
     page = _PARSER.render(rest)
-    escaped = [part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for part in removed]
+    escaped = [
+        part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for part in removed
+    ]
     page = re.sub(r"@@(\d+)@@", lambda found: escaped[int(found[1])], page)
     return re.findall(r"<[a-z]+[^>]* [^>]*>", page)

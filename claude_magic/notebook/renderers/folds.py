@@ -5,21 +5,10 @@ from __future__ import annotations
 import re
 
 from . import gate
+from .gate import visible
 
 # An empty line would end the HTML, and what follows it would be Markdown again.
 _BEFORE_EMPTY_LINE = re.compile(r"\n(?=[ \t]*(?:\n|$))")
-
-
-def visible(text: str) -> str:
-    """Return a text with its control and bidirectional characters written out as escapes."""
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else _escape(character)
-        for character in text
-    )
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def bounded(text: str, most: int, left_out: int = 0) -> str:

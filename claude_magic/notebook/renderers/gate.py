@@ -8,7 +8,7 @@ that it does not trust, and it trusts a cell that was just run. What is passed i
 - *Fences*: the name of a language is kept if that language is only coloured. Front ends draw
   diagrams, maps and directives from others.
 - *Math*: a formula with a command that is not on the list of `tex` becomes code.
-- *Images*: files in or below the notebook's folder. Loading any other tells its address to a server.
+- *Images*: files in or below the notebook's folder. Loading another tells a server its address.
 - *Links*: pages, mailboxes, and files in or below the notebook's folder.
 - *Attributes, roles and containers* of common extensions of Markdown become text.
 
@@ -43,18 +43,17 @@ _TAG = rf"(?i)(?!{_HARMLESS})<(?=[A-Za-z/!?])"
 _NO_TAG = r"<(?:T|bool|char|double|float|int|std\w*\.h|i?o?stream|str|string|vector)>"
 
 #: Languages that front ends only colour, as fences name them.
-_LANGUAGES = frozenset(
-    """
-    asm awk bash bat bibtex c c# c++ clojure cmake cmd console cpp cs csharp css cuda cython dart diff
-    docker dockerfile elixir erlang f90 fortran go groovy h haskell hcl hpp hs html http ini ipython
-    ipython3 java javascript jl js json json5 jsonc jsonl jsx julia kotlin less log lua make makefile
-    markdown matlab md mysql nginx nim ocaml octave output pandas patch perl pgsql php plain plaintext
-    postgres postgresql powershell properties proto protobuf ps1 py py3 pycon pytb python python3 r
-    racket rb regex rs rst ruby rust sas sass scala scheme scss sed sh shell sql sqlite stata swift
-    tcl terminal terraform text toml traceback ts tsx txt typescript vb verilog vhdl vim xml yaml yml
-    zig zsh
-    """.split()
-)
+_LANGUAGE_NAMES = """
+    asm awk bash bat bibtex c c# c++ clojure cmake cmd console cpp cs csharp css cuda cython
+    dart diff docker dockerfile elixir erlang f90 fortran go groovy h haskell hcl hpp hs
+    html http ini ipython ipython3 java javascript jl js json json5 jsonc jsonl jsx julia
+    kotlin less log lua make makefile markdown matlab md mysql nginx nim ocaml octave output
+    pandas patch perl pgsql php plain plaintext postgres postgresql powershell properties
+    proto protobuf ps1 py py3 pycon pytb python python3 r racket rb regex rs rst ruby rust
+    sas sass scala scheme scss sed sh shell sql sqlite stata swift tcl terminal terraform
+    text toml traceback ts tsx txt typescript vb verilog vhdl vim xml yaml yml zig zsh
+"""
+_LANGUAGES = frozenset(_LANGUAGE_NAMES.split())
 
 #: Some parsers end a line where others see a character.
 _LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
@@ -84,10 +83,15 @@ _IMAGE = re.compile(r"!\[(?![^\[\]\n]*\]\((?![/.]*/|[^)]*\.\.)[\w./%-]+\))")
 
 #: Attributes, as extensions write them behind what they belong to, roles, and Python Markdown.
 _ATTRIBUTES = re.compile(
-    r"\{(?=\{|[ \t]*[.#][A-Za-z_-]|[^{}\n\\]{0,200}?[A-Za-z-]{2,}=|[ \t]*[\w:+.-]{1,40}[ \t]*\}(?:`|\Z))"
+    r"\{(?=\{|[ \t]*[.#][A-Za-z_-]|[^{}\n\\]{0,200}?[A-Za-z-]{2,}="
+    r"|[ \t]*[\w:+.-]{1,40}[ \t]*\}(?:`|\Z))"
 )
 
+#: A phrase about what was found is cut, in characters.
+_MOST_NAMED = 200
+
 #: What begins math or a reference in some front end, as it is written and as a page shows it.
+_WIDE_MATH = r"\$\$|\\\[|\\begin"
 _OPENING_OF_MATH = r"\\[(\[]|\\begin|\\(?:eq)?ref"
 #: What makes links and pictures of addresses and texts.
 _MAKES_ATTRIBUTES = r"[\[@]|://|www\."
@@ -127,16 +131,80 @@ def line(text: str) -> str:
     return escaped.replace("{", f"{{{_BREAK}") if "{" in escaped else escaped
 
 
+def visible(text: str) -> str:
+    """Return a text with its control and bidirectional characters written out as escapes."""
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else _escape(character)
+        for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
 def markdown(text: str) -> str:
     """Return Markdown that reads the same and in which nothing is alive.
 
     Not to be called with what it has returned: the HTML in that would be shown as text.
     """
-    text = _CONTROL.sub("\ufffd", _LINE_ENDS.sub("\n", text))
+    text = _one_line_end(text)
     math = _math(text)
     if math is _Math.HARMLESS and not _dangerous(text) and not _dangerous_lines(text):
         return text
-    return "\n".join(_written(text, math))
+    return "\n".join(_written(text, _Risk(math)))
+
+
+def local_markdown(text: str) -> str:
+    """Return Markdown as `markdown` does, and without addresses of other machines."""
+    text = _one_line_end(text)
+    return "\n".join(_written(text, _Risk(_math(text), local=True)))
+
+
+def findings(text: str) -> list[str]:
+    """Return phrases that name what `local_markdown` takes out of a text; empty if nothing."""
+    cleaned = local_markdown(text)
+    if cleaned == text:
+        return []
+    shown = html.unescape(text)
+    kinds = {
+        "HTML": re.findall(rf"{_TAG}(?!https?:|mailto:)/?([A-Za-z]\w*)", text),
+        "addresses": re.findall(r"(?i)(?:\w+:)?//([^\s/<>()\"'`?#]+)|\b(www\.[\w.-]+)", shown),
+        "diagrams or directives": [
+            found["info"].strip() for found in re.finditer(_OPENING_LINE, text) if _obeyed(found)
+        ],
+        "math": [] if tex.harmless(shown) else ["commands that may do more than typeset"],
+    }
+    named = [
+        f"{kind}: {', '.join(dict.fromkeys(map(_first, names)))}"
+        for kind, names in kinds.items()
+        if names
+    ]
+    return [visible(each)[:_MOST_NAMED] for each in named] or ["links or attributes"]
+
+
+def _first(found: str | tuple[str, ...]) -> str:
+    return found if isinstance(found, str) else next(filter(None, found), "")
+
+
+def _one_line_end(text: str) -> str:
+    return _CONTROL.sub("\ufffd", _LINE_ENDS.sub("\n", text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Risk:
+    """What has to be withstood while a text is written.
+
+    Attributes
+    ----------
+    math
+        How far a dangerous command reaches.
+    local
+        Whether addresses of other machines are taken out, too.
+    """
+
+    math: _Math
+    local: bool = False
 
 
 class _Math(Enum):
@@ -193,7 +261,8 @@ def _dangerous_lines(text: str) -> bool:
 
 
 def _obeyed(found: re.Match[str]) -> bool:
-    return found["run"][0] == ":" or found["info"] != _language(found["info"])
+    run, info = found["run"], found["info"]
+    return run[0] == ":" or (info not in _LANGUAGES and info != _language(info))
 
 
 def _language(info: str) -> str:
@@ -210,7 +279,8 @@ def _math(text: str) -> _Math:
         return _Math.HARMLESS
     if not any(_delimits(each) and _risky(each, quotes=quotes) for each in _readings(text)):
         return _Math.HARMLESS
-    if any(map(_crosses, _BLANK_LINES.split(text))):
+    wide = any(re.search(_WIDE_MATH, each) for each in _readings(text))
+    if wide and any(map(_crosses, _BLANK_LINES.split(text))):
         return _Math.WIDE
     bare = _without_fences(text)
     if bare is None:
@@ -267,6 +337,8 @@ def _risky(text: str, *, quotes: bool) -> bool:
 
 def _lives(text: str, *, quotes: bool) -> bool:
     """Tell whether anything that must not be math stands between delimiters of math."""
+    if not any(_delimits(each) and _risky(each, quotes=quotes) for each in _readings(text)):
+        return False
     return any(
         (each.count("$") > 1 or re.search(_OPENING_OF_MATH, each)) and _risky(each, quotes=quotes)
         for chunk in _BLANK_LINES.split(text)
@@ -292,7 +364,7 @@ def _crosses(chunk: str) -> bool:
 # -- what is written instead ----------------------------------------------------------------------
 
 
-def _written(text: str, math: _Math) -> Iterator[str]:
+def _written(text: str, risk: _Risk) -> Iterator[str]:
     """Yield the lines of a text, with fences and what is between them each in its own way."""
     prose: list[str] = []
     lines = iter(text.split("\n"))
@@ -309,31 +381,31 @@ def _written(text: str, math: _Math) -> Iterator[str]:
             if closing.match(inside):
                 closed = True
                 break
-        if math.value and prose and prose[-1].strip() and not opening["margin"]:
+        if risk.math.value and prose and prose[-1].strip() and not opening["margin"]:
             prose.append("")  # math ends with an empty line
-        yield from _prose_lines(prose, math)
-        yield from _fence(opening, fence, math, closed=closed)
-    yield from _prose_lines(prose, math)
+        yield from _prose_lines(prose, risk)
+        yield from _fence(opening, fence, risk, closed=closed)
+    yield from _prose_lines(prose, risk)
 
 
-def _prose_lines(lines: list[str], math: _Math) -> Iterator[str]:
+def _prose_lines(lines: list[str], risk: _Risk) -> Iterator[str]:
     if lines:
-        yield from _text("\n".join(lines), math).split("\n")
+        yield from _text("\n".join(lines), risk).split("\n")
         lines.clear()
 
 
-def _fence(opening: re.Match[str], lines: list[str], math: _Math, *, closed: bool) -> Iterator[str]:
+def _fence(opening: re.Match[str], lines: list[str], risk: _Risk, *, closed: bool) -> Iterator[str]:
     margin = opening["margin"]
     content = lines[1 : -1 if closed else None]
     inside = "\n".join(content)
     if not (
         _dangerous(inside)
-        or not _stays_apart(inside, margin, math)
+        or not _stays_apart(inside, margin, risk)
         or any(_obeyed(found) for found in re.finditer(_OPENING_LINE, inside))
     ):
         yield f"{margin}{opening['fence']}{_language(opening['info'])}"
         yield from lines[1:]
-        if math.value and closed and not margin:
+        if risk.math.value and closed and not margin:
             yield ""
         return
     depth = len(margin)
@@ -342,24 +414,24 @@ def _fence(opening: re.Match[str], lines: list[str], math: _Math, *, closed: boo
     yield margin.rstrip()
 
 
-def _stays_apart(inside: str, margin: str, math: _Math) -> bool:
+def _stays_apart(inside: str, margin: str, risk: _Risk) -> bool:
     """Tell whether code cannot become part of math, even where a parser takes it for text."""
-    if math in {_Math.HARMLESS, _Math.FENCED} or _plain(inside):
+    if risk.math in {_Math.HARMLESS, _Math.FENCED} or _plain(inside):
         return True
     # Between empty lines, what has no delimiter is no math.
-    return math is _Math.NARROW and not margin and not _delimits(inside)
+    return risk.math is _Math.NARROW and not margin and not _delimits(inside)
 
 
-def _text(text: str, math: _Math) -> str:
+def _text(text: str, risk: _Risk) -> str:
     """Return what is not fenced, with code and math in it each in its own way."""
     pieces: list[str] = []
     end = 0
     for start, stop, ticks in _spans(text):
-        pieces.append(_prose(text[end:start], math))
+        pieces.append(_prose(text[end:start], risk))
         end = stop
         whole = text[start:stop]
-        pieces.append(_code_span(whole, ticks, math) if ticks else _formula(whole, math))
-    pieces.append(_prose(text[end:], math))
+        pieces.append(_code_span(whole, ticks, risk) if ticks else _formula(whole, risk))
+    pieces.append(_prose(text[end:], risk))
     return "".join(pieces)
 
 
@@ -407,20 +479,20 @@ def _next(places: list[int], number: int) -> int | None:
     return places[at] if at < len(places) else None
 
 
-def _code_span(whole: str, ticks: int, math: _Math) -> str:
+def _code_span(whole: str, ticks: int, risk: _Risk) -> str:
     alive = _dangerous(whole) or ("\n" in whole and _dangerous_lines(whole))
-    if alive or (math.value and not _plain(whole)):
+    if alive or (risk.math.value and not _plain(whole)):
         return f"<code>{code(' '.join(whole[ticks:-ticks].split()))}</code>"
     return whole
 
 
-def _formula(whole: str, math: _Math) -> str:
+def _formula(whole: str, risk: _Risk) -> str:
     """Return a formula, or its source as code."""
     # Neither space means anything in math.
     spaced = re.sub(_TAG, "< ", whole)
     if _ATTRIBUTES.search(spaced):
         spaced = re.sub(r"(?<=[A-Za-z-])=", " =", spaced.replace("{{", "{ {"))
-    if math.value:
+    if risk.math.value:
         spaced = (
             re.sub(r"\\\\(?=[A-Za-z])", r"\\\\ ", spaced).replace("\\!", " ").replace('"', "''")
         )
@@ -431,9 +503,11 @@ def _formula(whole: str, math: _Math) -> str:
     return spaced
 
 
-def _prose(text: str, math: _Math) -> str:
+def _prose(text: str, risk: _Risk) -> str:
     text = _ADDRESS_IN_BRACKETS.sub(r"\1", text)
-    alive = math.value and not all(map(_plain, _readings(text)))
+    if risk.local:
+        text = _without_addresses(text)
+    alive = risk.math.value and not all(map(_plain, _readings(text)))
     if alive:
         text = _ENTITY.sub(_plain_letter, text)
     text = _IMAGE.sub("(image) [", re.sub(_TAG, "&lt;", text))
@@ -442,6 +516,19 @@ def _prose(text: str, math: _Math) -> str:
     if alive:
         text = _without_math(text)
     return _ATTRIBUTES.sub(f"&#123;{_BREAK}", text).replace("\\@", f"&#64;{_BREAK}")
+
+
+def _without_addresses(text: str) -> str:
+    def escaped(found: re.Match[str]) -> str:
+        return f"&#{ord(found[0])};"
+
+    text = re.sub(_DESTINATION, lambda found: escaped(found) if _remote(found) else found[0], text)
+    return re.sub(r"(?i)(?<=:)/(?=/)|(?<=www)\.|@(?=\w)", escaped, text)
+
+
+def _remote(found: re.Match[str]) -> bool:
+    plain = re.sub(r"[\x00-\x20\\]", "", html.unescape(found["address"]))
+    return plain.startswith("//") or _SCHEME.match(plain) is not None
 
 
 def _plain(reading: str) -> bool:

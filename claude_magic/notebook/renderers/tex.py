@@ -7,13 +7,8 @@ nothing, and draws only where the flow of the text puts it. A few take an argume
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_COMMANDS = frozenset(
-    """
+_COMMAND_NAMES = """
     alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa varkappa lambda mu
     nu xi omicron pi varpi rho varrho sigma varsigma tau upsilon phi varphi chi psi omega digamma
     Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
@@ -62,8 +57,8 @@ _COMMANDS = frozenset(
     quad qquad thinspace medspace thickspace enspace enskip space nobreakspace
     bra ket braket Bra Ket Braket
     phantom hphantom vphantom hline notag nonumber
-    """.split()
-)
+    """
+_COMMANDS = frozenset(_COMMAND_NAMES.split())
 
 #: Commands that are on the list only together with an argument of this form, which follows at once.
 _WITH_ARGUMENT = {
@@ -85,7 +80,7 @@ _WITH_ARGUMENT["begin"] = (
 )
 _WITH_ARGUMENT["end"] = rf"{_ENVIRONMENT}|\s*\{{(?:array|alignat\*?)\}}"
 
-_CONTROL_WORD = r"\\(?P<name>[A-Za-z@]+)"
+_NAME = r"\\([A-Za-z@]+)"
 #: The distance to the next line, which may be negative.
 _LINE_DISTANCE = (
     r"\\\\\*?(?:\s|%[^\n]*\n)*\[(?!\d?(?:\.\d+)?(?:em|ex|pt|mm)\])\s*[-+]?\s*[\d.,]*\s*"
@@ -93,8 +88,6 @@ _LINE_DISTANCE = (
 )
 #: So many negative spaces move nothing over anything else.
 MOST_NEGATIVE_SPACES = 8
-
-_TOKEN = rf"{_CONTROL_WORD}|(?P<distance>{_LINE_DISTANCE})"
 
 
 def harmless(text: str, *, negative_spaces: int = MOST_NEGATIVE_SPACES) -> bool:
@@ -109,14 +102,20 @@ def harmless(text: str, *, negative_spaces: int = MOST_NEGATIVE_SPACES) -> bool:
     negative_spaces
         So many negative spaces may be in it.
     """
+    if "\\" not in text:
+        return True
+    others = set(re.findall(_NAME, text)) - _COMMANDS
+    if others and not others <= _WITH_ARGUMENT.keys():
+        return False
     if text.count("\\!") > negative_spaces:
         return False
-    return all(_allowed(found, text) for found in re.finditer(_TOKEN, text))
+    if "\\\\" in text and "[" in text and re.search(_LINE_DISTANCE, text):
+        return False
+    return not others or all(_allowed(found, text) for found in re.finditer(_NAME, text))
 
 
 def _allowed(found: re.Match[str], text: str) -> bool:
-    name = found["name"]
+    name = found[1]
     if name in _COMMANDS:
         return True
-    form = _WITH_ARGUMENT.get(name)
-    return form is not None and re.compile(form).match(text, found.end()) is not None
+    return re.compile(_WITH_ARGUMENT[name]).match(text, found.end()) is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from claude_magic.session import KERNEL_SERVER, MAIN
 
 from . import gate
-from .folds import visible
+from .gate import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
