@@ -126,6 +126,8 @@ class NamespaceWalk:
         if cls in _PLAIN:
             return
         judged = _judge(name, judged)
+        if judged and cls in {str, int} and _is_harmless(name):
+            judged = _NO
         if cls is str:
             self._take_text(value, judged)  # type: ignore[arg-type]
         elif cls is int:
@@ -280,8 +282,8 @@ class NamespaceWalk:
                         self._visit(name, held_value, depth + 1, _NO)
 
     def _open_object(self, value: object, depth: int, judged: int) -> None:
-        # The attributes of an object are judged by their own names, as in ``token.text``; only
-        # the texts in a password object are taken to be the password.
+        # The attributes of an object are judged by their own names, as in ``token.text``. Only
+        # the texts in a password object, and what is called a value, are taken to be the secret.
         held = attributes.instance_dict(value)
         if held:
             self._open_items(dict.items(held), depth, _NO)
@@ -290,9 +292,11 @@ class NamespaceWalk:
             self._slots[cls] = attributes.slot_descriptors(cls)
         held_in_slots = list(attributes.slots(value, self._slots[cls]))
         self._open_named(held_in_slots, depth, _NO)
-        if judged == _PASSWORD:
+        if judged:
             for name, text in [*dict.items(held or {}), *held_in_slots]:
-                if type(text) in {str, bytes}:
+                if type(text) not in {str, bytes} or type(name) is not str:
+                    continue
+                if judged == _PASSWORD or is_value_name(name.strip("_")):
                     self._visit(name, text, depth + 1, judged)
         for each in attributes.MRO(cls)[:-1]:
             self._visit("", each, depth + 1, _NO)
@@ -305,11 +309,13 @@ def _judge(name: object, judged: int = _NO) -> int:
     name = name if type(name) is str else _text(name)
     if not name or len(name) > _LONGEST_NAME:
         return judged
-    if judged and name.strip("_").lower() in _HARMLESS:
-        return _NO
     if name in DIRECTORIES or not is_secret(name):
         return judged
     return _PASSWORD if is_password(name) else max(judged, _YES)
+
+
+def _is_harmless(name: object) -> bool:
+    return type(name) is str and name.strip("_").lower() in _HARMLESS
 
 
 def _text(name: Any) -> str:

@@ -19,7 +19,7 @@ LEAST_PART = 6
 #: Escapes end in letters that belong to no word: ``\n``, ``%20``, ``\u00e4``.
 _ESCAPE_BEFORE = re.compile(r"(?:\\[abfnrtv0]|%[0-9A-Fa-f]{2}|\\x[0-9a-f]{2}|\\u[0-9a-fA-F]{4})\Z")
 #: Signs that something was left out, with the note on how much it was.
-_CUT = re.compile(r"(?:…|\.\.\.)(?:[^\n…]{0,60}…\]?\n)?")
+_CUT = re.compile(r"•••|(?:…|\.\.\.)(?:[^\n…]{0,60}…\]?\n)?")
 #: What follows or precedes the part of a text that was cut: ``'abc…'``, ``[abc…]``.
 _CLOSING = " \t\n'\"`)]}>,;|"
 _OPENING = _CLOSING + "([{<"

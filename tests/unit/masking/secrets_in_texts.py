@@ -11,7 +11,7 @@ _HEX = "0123456789abcdef"
 
 def made_up(length: int, alphabet: str = _LETTERS) -> str:
     """Return random characters, the same in every run."""
-    source = random.Random(f"{length}{alphabet}")  # noqa: S311 - not a real secret
+    source = random.Random(f"{length}{alphabet}")
     return "".join(source.choice(alphabet) for _ in range(length))
 
 

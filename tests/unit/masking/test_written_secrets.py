@@ -83,7 +83,9 @@ BROKEN_UP: dict[str, Callable[[str], str]] = {
     "YAML": lambda pem: "v: |\n    " + pem.replace("\n", "\n    "),
     "quoted mail": lambda pem: "> " + pem.replace("\n", "\n> "),
     "cat -n": lambda pem: "\n".join(f"{n:6}\t{line}" for n, line in enumerate(pem.split("\n"), 1)),
-    "line numbers": lambda pem: "\n".join(f"{n}: {l}" for n, l in enumerate(pem.split("\n"), 1)),
+    "line numbers": lambda pem: "\n".join(
+        f"{n}: {line}" for n, line in enumerate(pem.split("\n"), 1)
+    ),
     "a diff": lambda pem: "+" + pem.replace("\n", "\n+"),
     "a literal in code": lambda pem: (
         "k = (\n" + "\n".join(f'    "{line}\\n"' for line in pem.split("\n")) + "\n)"
