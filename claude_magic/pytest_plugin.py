@@ -117,10 +117,11 @@ class _Decks:
 
 def _told(deck: Deck) -> Iterator[str]:
     name = os.path.relpath(deck.path)
+    told = deck.report()
     if deck.recorded_count:
         yield f"{name}: {deck.recorded_count} answers recorded"
-    for problem in deck.problems:
-        yield f"{name}: {problem}"
+    for line in told[1:]:
+        yield f"{name}: {line}"
     for turn in deck.unused:
         shown = " ".join(turn.you.split())
         cut = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "…"

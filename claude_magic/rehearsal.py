@@ -46,8 +46,7 @@ def record(file: Path, environ: Mapping[str, str], *, save: bool, add: bool = Fa
         try:
             _run(notebook, deck, environ, save=save)
         finally:
-            told = [f"{deck.recorded_count} answers recorded in {deck.path}", *deck.problems]
-            sys.stdout.write("\n".join(told) + "\n")
+            sys.stdout.write("\n".join(deck.report()) + "\n")
     if deck.problems:
         raise TapeError(f"{deck.path} is not complete.")
 

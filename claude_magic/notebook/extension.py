@@ -15,6 +15,7 @@ from claude_magic.session import MAIN
 from claude_magic.variables import TAPE_VARIABLE
 
 from .failure import brief_failures
+from .far_end import known_secrets_mask
 from .magics import ClaudeMagics
 from .verbatim import keep_verbatim
 
@@ -34,7 +35,7 @@ def load(shell: InteractiveShell) -> None:
     """
     if _magics(shell) is not None:
         return
-    deck = _deck()
+    deck = _deck(shell)
     magics = ClaudeMagics(shell)
     if deck is not None:
         magics.put_in(deck)
@@ -47,7 +48,7 @@ def load(shell: InteractiveShell) -> None:
     magics.session.start_connecting()
 
 
-def _deck() -> Deck | None:
+def _deck(shell: InteractiveShell) -> Deck | None:
     """Return the tape that the environment names, running; None if it names none."""
     named = os.environ.get(TAPE_VARIABLE)
     if not named:
@@ -55,7 +56,7 @@ def _deck() -> Deck | None:
     from claude_magic.tape import Deck  # noqa: PLC0415 - most kernels have none
 
     with brief_failures():
-        return Deck.of_variable(named).start()
+        return Deck.of_variable(named, known_secrets_mask(shell)).start()
 
 
 def _close_at_exit(magics: ClaudeMagics, process_id: int) -> None:

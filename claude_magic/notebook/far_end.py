@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from claude_magic import masking
 from claude_magic.variables import Replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
 
     from claude_magic.tape import Deck, Demo
+
+
+def known_secrets_mask(shell: InteractiveShell) -> Callable[[str], str]:
+    """Return a function that masks the values a kernel knows as secrets, at the time of each call.
+
+    Any thread may call the function.
+    """
+
+    def mask(text: str) -> str:
+        return masking.KnownSecrets(shell.user_ns, os.environ).mask(text)
+
+    return mask
 
 
 class FarEnd:
@@ -34,8 +50,10 @@ class FarEnd:
         """The kernel's variables as they are without it: where a recording finds the API."""
         return self._variables.outside
 
-    def replace(self, wanted: Demo | Deck | None, variables: Mapping[str, str]) -> None:
+    def replace(self, wanted: Demo | Deck | None, variables: Mapping[str, str]) -> list[str]:
         """Have something else answer, or Claude; what answered before is stopped.
+
+        Returns the report of what answered before, if that was a recording.
 
         Parameters
         ----------
@@ -44,10 +62,12 @@ class FarEnd:
         variables
             Lead to it.
         """
-        if wanted is self.running:
-            return
+        before = self.running
+        if wanted is before:
+            return []
         self._variables.put_back()
-        if self.running is not None:
-            self.running.stop()
+        if before is not None:
+            before.stop()
         self.running = wanted
         self._variables.put(variables)
+        return before.report() if before is not None else []

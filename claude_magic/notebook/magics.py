@@ -41,7 +41,7 @@ from .configuration import FIELDS, Configuration
 from .consent import Consent, Terms
 from .desk import Desk
 from .failure import brief_failures
-from .far_end import FarEnd
+from .far_end import FarEnd, known_secrets_mask
 from .front_end import FrontEnd, front_end, notebook_path
 from .kernel.history import CellHistory
 from .kernel.runner import PythonRunner
@@ -671,7 +671,12 @@ class ClaudeMagics(Configuration, Magics):
             )
             path = Path(chosen.tape).absolute()
             return Deck(
-                path, mode, folder=Path.cwd(), remedy=remedy, environ=self._far_end.outside
+                path,
+                mode,
+                folder=Path.cwd(),
+                remedy=remedy,
+                environ=self._far_end.outside,
+                mask=known_secrets_mask(self.shell),
             ).start()
         if chosen.demo:
             from claude_magic.tape import Demo, offline_demo  # noqa: PLC0415
@@ -692,7 +697,8 @@ class ClaudeMagics(Configuration, Magics):
         self.sessions.end_others()
         # Nobody may be talking to the demo when it goes.
         self.session.close()
-        self._far_end.replace(wanted, talking["environment"])
+        for told in self._far_end.replace(wanted, talking["environment"]):
+            sys.stdout.write(f"{told}\n")
         self.sessions.options = self.sessions.options.but(**talking)
         self.sessions.main.reset(options)
         return self.sessions.main

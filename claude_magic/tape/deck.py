@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_magic.errors import TapeError
+from claude_magic.masking import KnownSecrets
 from claude_magic.variables import TAPE_VARIABLE
 
 from .demo import Demo
+from .masked_count import masked_in
 from .places import Places
 from .player import Player
 from .recorder import Recorder
@@ -20,7 +22,7 @@ from .tape import RECORDED, Tape
 from .upstream import Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from typing_extensions import Self
@@ -74,6 +76,9 @@ class Deck:
         Says where the API is, for a recording; this process's own if None.
     must_exist
         Whether a tape to play must be there; otherwise the first prompt is told that it is not.
+    mask
+        Masks the secrets that are known by their values, in all that is recorded; called on the
+        server's thread, for each text. If None, those of this process's environment and `environ`.
 
     Examples
     --------
@@ -90,11 +95,13 @@ class Deck:
         remedy: str | None = None,
         environ: Mapping[str, str] | None = None,
         must_exist: bool = True,
+        mask: Callable[[str], str] | None = None,
     ) -> None:
         self.path = path
         self.mode = mode
         beside = path.parent.parent if path.parent.name == FOLDER else path.parent
-        self._scrubbing = Scrubbing(Places(folder or beside))
+        known = mask or KnownSecrets(os.environ, environ or {}).mask
+        self._scrubbing = Scrubbing(Places(folder or beside), known)
         self._remedy = (
             remedy or f"Record it: set {TAPE_VARIABLE}={Mode.RECORD.value}:{path}, run it again."
         )
@@ -106,8 +113,15 @@ class Deck:
         self._recorder: Recorder | None = None
 
     @classmethod
-    def of_variable(cls, value: str) -> Self:
+    def of_variable(cls, value: str, mask: Callable[[str], str] | None = None) -> Self:
         """Return the deck that a value of `TAPE_VARIABLE` asks for.
+
+        Parameters
+        ----------
+        value
+            The value.
+        mask
+            As for the class.
 
         Raises
         ------
@@ -119,7 +133,7 @@ class Deck:
             mode, file = Mode.REPLAY.value, value
         if not file.strip():
             raise TapeError(f"{TAPE_VARIABLE}={value!r} names no tape; expected MODE:FILE.")
-        return cls(Path(file).absolute(), Mode(mode), folder=Path.cwd())
+        return cls(Path(file).absolute(), Mode(mode), folder=Path.cwd(), mask=mask)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -140,7 +154,7 @@ class Deck:
         TapeError
             If there is no such tape to play, it cannot be read, or there is no API to record from.
         """
-        known = Tape.load(self.path) if self.path.exists() else None
+        known = Tape.load(self.path) if os.path.exists(self.path) else None  # noqa: PTH110 - it may not be allowed to look
         if self.mode is Mode.REPLAY:
             if known is None and self._must_exist:
                 raise TapeError(f"There is no tape {self.path}. {self._remedy}")
@@ -163,10 +177,32 @@ class Deck:
             self._recorder.stop()
 
     def leaks(self) -> Iterator[str]:
-        """Yield a line for each line of the file that holds a folder of a machine, or a secret."""
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
-            if self._scrubbing.text(line) != line:
-                yield f"{self.path}:{number}: a folder of a machine or a secret stands here"
+        """Yield a line for each place of the file that has a folder of a machine, or a secret.
+
+        Secrets are those that a recording would mask: by their shape, by their name, or by their
+        value in the environment.
+
+        Raises
+        ------
+        TapeError
+            If the file cannot be read or is no YAML.
+        """
+        # YAML loads only where a tape does.
+        from .document import read_text  # noqa: PLC0415
+        from .leaks import leaks  # noqa: PLC0415
+
+        for line, column in leaks(read_text(self.path), self.path.name, self._scrubbing):
+            yield f"{self.path}:{line}:{column}: a folder of a machine or a secret stands here"
+
+    def report(self) -> list[str]:
+        """Return what a recording has to say: how much there is, what is masked, what went wrong.
+
+        Empty for a replay.
+        """
+        if self._recording is None:
+            return []
+        recorded = [f"{self.recorded_count} answers recorded in {self.path}"]
+        return [*recorded, *masked_in(self._recording.tape), *self.problems]
 
     @property
     def label(self) -> str:

@@ -142,6 +142,10 @@ class Demo:
         )
         return self
 
+    def report(self) -> list[str]:
+        """Return nothing: a demo records nothing."""
+        return []
+
     def stop(self) -> None:
         """Stop serving and remove the configuration directory; harmless if not running."""
         self.server.stop()

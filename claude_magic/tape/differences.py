@@ -10,12 +10,16 @@ _WIDTH = 120
 #: So much of what is the same is shown before the place where long lines begin to differ.
 _BEFORE = 40
 
+#: Lines, and values, that are compared. Finding the shortest difference takes quadratic time.
+_MOST_COMPARED = 1000
+
 _VALUE = re.compile(r"[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?%?|[^\W\d][\w.]*|\S")
 
 
 def difference(before: str, now: str) -> str:
     """Return the lines that differ: ``-`` as it was before, ``+`` as it is now, few and short."""
-    lines = list(unified_diff(before.splitlines(), now.splitlines(), n=1, lineterm=""))[2:]
+    old, new = _differing(before.splitlines(), now.splitlines(), around=1)
+    lines = list(unified_diff(old, new, n=1, lineterm=""))[2:]
     lines = [line for line in lines if not line.startswith("@@")]
     shown = _shortened(lines[:_LINES])
     if len(lines) > _LINES:
@@ -29,6 +33,7 @@ def changed_values(before: str, now: str, at_most: int = 5) -> list[str]:
         [match.group() for line in text.splitlines() for match in _VALUE.finditer(line)]
         for text in (before, now)
     )
+    old, new = _differing(old, new, around=0)
     changed = []
     for kind, start, end, from_, to in SequenceMatcher(
         None, old, new, autojunk=False
@@ -37,6 +42,20 @@ def changed_values(before: str, now: str, at_most: int = 5) -> list[str]:
             was, became = " ".join(old[start:end]), " ".join(new[from_:to])
             changed.append(f"{_cut(was) or 'nothing'} → {_cut(became) or 'nothing'}")
     return changed[:at_most] + (["…"] if len(changed) > at_most else [])
+
+
+def _differing(old: list[str], new: list[str], around: int) -> tuple[list[str], list[str]]:
+    """Return what is between the same beginning and the same end, with some of these around."""
+    shorter = min(len(old), len(new))
+    same = (number for number in range(shorter) if old[number] != new[number])
+    start = next(same, shorter)
+    ends = (number for number in range(shorter - start) if old[-1 - number] != new[-1 - number])
+    end = next(ends, shorter - start)
+    first, cut = max(start - around, 0), max(end - around, 0)
+    return (
+        old[first : len(old) - cut][:_MOST_COMPARED],
+        new[first : len(new) - cut][:_MOST_COMPARED],
+    )
 
 
 def _shortened(lines: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from claude_magic.masking import mask
 
 from .differences import changed_values, difference
+from .masked_text import fits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,7 +77,7 @@ def changed_outcome(
             continue
         # The recorded one was made comparable twice, too: when it was recorded, and now.
         now = rules.result(comparable(call.result.text, rules, named))
-        before = rules.result(use.outcome.text)
+        before = comparable(use.outcome.text, rules, named)
         if _differs(use, use.outcome, call.result, before, now):
             return _told(use, use.outcome, call.result, before, now)
     return None
@@ -92,12 +93,19 @@ def _differs(
     if recorded.is_error != result.is_error:
         return True
     if use.name.startswith(_OURS):
-        return before != now
+        return not _lines_fit(before.splitlines(), now.splitlines())
     if recorded.is_error or use.name not in _SHOWING:
         return False
     if use.name in _UNORDERED:
-        return sorted(before.splitlines()) != sorted(now.splitlines())
-    return before != now
+        return not _lines_fit(sorted(before.splitlines()), sorted(now.splitlines()))
+    return not _lines_fit(before.splitlines(), now.splitlines())
+
+
+def _lines_fit(before: list[str], now: list[str]) -> bool:
+    """Tell whether lines are the same, but for what is masked in one of both."""
+    return len(before) == len(now) and all(
+        fits(one, other) or fits(other, one) for one, other in zip(before, now, strict=True)
+    )
 
 
 def _told(

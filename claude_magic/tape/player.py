@@ -38,7 +38,7 @@ class Player:
 
     def reply(self, request: MessagesRequest) -> Reply | Failure:
         """Answer one request, or fail with a text that says what differs from the tape."""
-        found = self.tape.find(request, self._scrubbing.text)
+        found = self.tape.find(request, self._scrubbing.named)
         return self.failed(found) if isinstance(found, Miss) else self.played(found)
 
     def failed(self, miss: Miss) -> Failure:

@@ -50,7 +50,7 @@ class Recording:
         for conversation in tape.conversations:
             history: History = ()
             for turn in conversation.turns:
-                history = (*history, tape.rules.prompt(turn.you))
+                history = (*history, tape.compared(turn.you))
             self._names[history] = conversation.name
         # Turns that are not complete yet, since their tools run.
         self._open: set[History] = set()
@@ -76,7 +76,7 @@ class Recording:
     def answer(self, request: MessagesRequest) -> Reply | Failure | None:
         """Return what the tape has for a request; None if the API must be asked."""
         self._note_outcomes(request)
-        found = self.tape.find(request, self._scrubbing.text)
+        found = self.tape.find(request, self._scrubbing.text, exactly=True)
         if not isinstance(found, Miss):
             return self._player.played(found)
         if found.history is None or (found.place is not None and found.history in self._open):
@@ -85,10 +85,10 @@ class Recording:
 
     def place(self, request: MessagesRequest) -> tuple[History, int]:
         """Return where on the tape the answer to a request belongs: the turn, and which reply."""
-        history = self.tape.history(request.prompts, self._scrubbing.text)
+        history = self.tape.history(request.prompts, self._scrubbing.text, exactly=True)
         if history is None:
             before, said = self._before(request)
-            return (*before, self.tape.rules.prompt(self._new_prompt(before, said))), 0
+            return (*before, self.tape.compared(self._new_prompt(before, said))), 0
         return history, len(self._turns[history].replies)
 
     def ask(self, request: MessagesRequest) -> None:
@@ -130,17 +130,20 @@ class Recording:
         groups = [tuple(self._scrubbing.text(text) for text in said) for said in request.prompts]
         history: History = ()
         for number in range(1, len(groups)):
-            known = self.tape.history(tuple(groups[:number]))
-            joined = self.tape.rules.prompt(" ".join(groups[number - 1]))
+            known = self.tape.history(tuple(groups[:number]), exactly=True)
+            joined = self.tape.compared(" ".join(groups[number - 1]))
             history = known if known is not None else (*history, joined)
         return history, groups[-1] if groups else ()
 
     def _new_prompt(self, before: History, said: tuple[str, ...]) -> str:
         """Return what of the texts is new: those that got no answer come again with the next."""
+        new = said
         for count in range(len(said) - 1, 0, -1):
             if (before, said[:count]) in self._asked:
-                return "\n\n".join(said[count:])
-        return "\n\n".join(said)
+                new = said[count:]
+                break
+        # Once more: a name may end one text, and its value begin the next.
+        return self._scrubbing.text("\n\n".join(new))
 
     def _foreign(self, request: MessagesRequest, before: History) -> None:
         """Put on the tape what was said before the recording began, as far as it is known.
@@ -157,7 +160,7 @@ class Recording:
 
     def _note_outcomes(self, request: MessagesRequest) -> None:
         """Take down what the tools have given back that ran for a reply."""
-        history = self.tape.history(request.prompts, self._scrubbing.text)
+        history = self.tape.history(request.prompts, self._scrubbing.text, exactly=True)
         if history is None or history not in self._open:
             return
         turn = self._turns[history]

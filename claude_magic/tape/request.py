@@ -12,11 +12,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-# Claude Code and claude-magic add these to what a person wrote; the person never sees them.
-_ADDED = re.compile(
-    r"<(system-reminder|notebook-context)>.*?</\1>|\[Request interrupted by user[^\]\n]*\]",
-    re.DOTALL,
-)
+# Claude Code and claude-magic add these to what a user wrote; the user never sees them.
+_OPENED = re.compile(r"<(system-reminder|notebook-context)>")
+_INTERRUPTED = re.compile(r"\[Request interrupted by user[^\[\]\n]{0,200}\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +215,26 @@ class MessagesRequest:
         return count
 
 
+def _without_added(text: str) -> str:
+    """Return a text without what was added to it, in linear time: no search begins anew."""
+    kept = []
+    done = at = 0
+    closings: dict[str, int] = {}
+    while opened := _OPENED.search(text, at):
+        closing = f"</{opened[1]}>"
+        end = closings.get(closing, 0)
+        if 0 <= end < opened.end():
+            end = closings[closing] = text.find(closing, opened.end())
+        if end < 0:  # never closed: it is the user's own text
+            at = opened.end()
+            continue
+        kept.append(text[done : opened.start()])
+        done = at = end + len(closing)
+    return _INTERRUPTED.sub("", "".join([*kept, text[done:]]))
+
+
 def _visible_texts(content: str | list[Any]) -> tuple[str, ...]:
-    seen = (_ADDED.sub("", text).strip() for text in _texts(content))
+    seen = (_without_added(text).strip() for text in _texts(content))
     return tuple(text for text in seen if text)
 
 
@@ -263,6 +279,6 @@ def _tool_results(content: str | list[Any]) -> Iterator[ToolResult]:
         if isinstance(block, dict) and block.get("type") == "tool_result":
             yield ToolResult(
                 str(block.get("tool_use_id", "")),
-                _ADDED.sub("", "\n\n".join(_told(block.get("content") or ""))).strip("\n"),
+                _without_added("\n\n".join(_told(block.get("content") or ""))).strip("\n"),
                 block.get("is_error") is True,
             )

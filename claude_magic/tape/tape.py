@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
+from functools import lru_cache
+from heapq import nlargest
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from claude_magic.errors import TapeError
+from claude_magic.masking import MASK, mask
 
 from .differences import difference
+from .masked_text import fits
 from .outcomes import changed_outcome
 from .reply import Failure, Reply
 from .rules import Rules
@@ -40,6 +44,13 @@ _DEMO = (
 )
 
 _SHOWN_CHARACTERS = 120
+
+#: Prompts whose compared text is kept: a request sends those of its whole conversation again.
+_KEPT_PROMPTS = 256
+
+#: Prompts among which the nearest one is looked for, and the characters of each that count.
+_NEAR_PROMPTS = 50
+_NEAR_CHARACTERS = 500
 
 
 class TextFile(Protocol):
@@ -142,9 +153,11 @@ class Tape:
     """Conversations that answer for the Messages API. Immutable; any thread may use it.
 
     A request is matched by the conversation as a person sees it: the prompts so far, in order,
-    with white space normalised. Nothing is remembered between requests, so any number of
-    sessions, in any order, may play one tape; and one question may have another answer in another
-    conversation. What tools give back is compared where the tape knows what they gave back.
+    with white space normalised and secrets masked, on both sides. Where the tape has a mask and the
+    prompt does not, since this machine does not know the secret, any word fits. Nothing is
+    remembered between requests, so any number of sessions, in any order, may play one tape; and one
+    question may have another answer in another conversation. What tools give back is compared where
+    the tape knows what they gave back.
 
     Parameters
     ----------
@@ -183,11 +196,16 @@ class Tape:
         self.words_per_second = words_per_second
         self.source = source
         self.rules = rules if rules is not None else Rules()
+        self.compared = lru_cache(_KEPT_PROMPTS)(self._compared)
         self._turns: dict[History, TapeTurn] = {}
+        # By the prompts before: the histories whose last prompt has a mask.
+        self._masked: dict[History, list[History]] = {}
         for conversation in conversations:
             asked: History = ()
             for turn in conversation.turns:
-                asked = (*asked, self.rules.prompt(turn.you))
+                before, asked = asked, (*asked, self.compared(turn.you))
+                if asked not in self._turns and MASK in asked[-1]:
+                    self._masked.setdefault(before, []).append(asked)
                 if self._turns.setdefault(asked, turn) != turn:
                     line = f":{turn.line}" if turn.line else ""
                     raise TapeError(
@@ -237,6 +255,10 @@ class Tape:
             ),
         )
 
+    def _compared(self, text: str) -> str:
+        """Return what a prompt is compared by."""
+        return self.rules.prompt(mask(text))
+
     @property
     def turns(self) -> Mapping[History, TapeTurn]:
         """The turns, each once, by the prompts that lead to them."""
@@ -253,6 +275,8 @@ class Tape:
         self,
         request: MessagesRequest,
         named: Callable[[str], str] = str,
+        *,
+        exactly: bool = False,
     ) -> Found | Miss:
         """Look up what answers a request.
 
@@ -262,8 +286,10 @@ class Tape:
             The request.
         named
             Names this machine's folders in a text, as they are named on the tape.
+        exactly
+            Whether a mask in a prompt of the tape fits nothing but a mask.
         """
-        asked = self.history(request.prompts, named)
+        asked = self.history(request.prompts, named, exactly=exactly)
         if asked is None:
             return self._miss(request, named)
         turn = self._turns[asked]
@@ -286,43 +312,67 @@ class Tape:
         self,
         prompts: tuple[tuple[str, ...], ...],
         named: Callable[[str], str] = str,
+        *,
+        exactly: bool = False,
     ) -> History | None:
         """Return the recorded history that these prompts lead to, or None."""
         asked: History | None = ()
         for group in prompts:
             if asked is None:
                 return None
-            asked = self._follow(asked, [self.rules.prompt(named(text)) for text in group])
+            said = [self.compared(named(text)) for text in group]
+            asked = self._follow(asked, said, exactly=exactly)
         return asked or None
 
-    def _follow(self, asked: History, said: list[str]) -> History | None:
+    def _follow(self, asked: History, said: list[str], *, exactly: bool) -> History | None:
         """Return the recorded history to which prompts lead that got one answer, or None.
 
         More than one prompt means that all but the last got no answer, or that one prompt was
         sent in several blocks. So they are tried as one, as several, and without the first ones.
         """
         for start in range(len(said)):
-            for candidate in ((*asked, " ".join(said[start:])), (*asked, *said[start:])):
-                if candidate in self._turns:
-                    return candidate
+            for prompts in ([" ".join(said[start:])], said[start:]):
+                found: History | None = asked
+                for prompt in prompts:
+                    found = (
+                        self._next(found, prompt, exactly=exactly) if found is not None else None
+                    )
+                if found is not None:
+                    return found
         return None
+
+    def _next(self, asked: History, prompt: str, *, exactly: bool) -> History | None:
+        """Return the recorded history that one more prompt leads to, or None."""
+        if (*asked, prompt) in self._turns:
+            return (*asked, prompt)
+        if exactly:
+            return None
+        return next((each for each in self._masked.get(asked, ()) if fits(each[-1], prompt)), None)
 
     def _miss(self, request: MessagesRequest, named: Callable[[str], str]) -> Miss:
         spoken = [turn for turn in request.visible_turns if turn.role == "user"]
         if not spoken:
             return Miss(f"{self._named} was asked nothing that a person wrote.")
-        prompt = named(spoken[-1].texts[-1])
-        before = named(spoken[-2].texts[-1]) if len(spoken) > 1 else None
+        prompt = mask(named(spoken[-1].texts[-1]))
+        before = mask(named(spoken[-2].texts[-1])) if len(spoken) > 1 else None
         missing = f"{self._named} has no reply to {_quoted(prompt)} {_place(before)}."
         return Miss(f"{missing}\n{self._hint(prompt)}")
 
     def _hint(self, prompt: str) -> str:
-        wanted = self.rules.prompt(prompt)
+        wanted = self.compared(prompt)
+        near = wanted[:_NEAR_CHARACTERS].lower()
+        words = set(near.split())
+
+        def shared_words(asked: History) -> int:
+            return len(words.intersection(asked[-1][:_NEAR_CHARACTERS].lower().split()))
 
         def likeness(asked: History) -> float:
-            return SequenceMatcher(None, asked[-1].lower(), wanted.lower()).ratio()
+            other = asked[-1][:_NEAR_CHARACTERS].lower()
+            return SequenceMatcher(None, other, near).ratio()
 
-        nearest = max(self._turns, key=likeness, default=None)
+        # Likeness takes quadratic time, so it is asked of few.
+        candidates = nlargest(_NEAR_PROMPTS, self._turns, key=shared_words)
+        nearest = max(candidates, key=likeness, default=None)
         if nearest is None:
             return "It is empty."
         turn = self._turns[nearest]
@@ -343,7 +393,7 @@ def _place(before: str | None) -> str:
 
 
 def _quoted(text: str) -> str:
-    shown = " ".join(text.split())
+    shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if len(shown) > _SHOWN_CHARACTERS:
         shown = shown[: _SHOWN_CHARACTERS - 1] + "…"
     return f"“{shown}”"
