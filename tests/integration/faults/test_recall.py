@@ -10,12 +10,10 @@ import os
 import random
 import shutil
 import signal
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -27,7 +25,8 @@ from claude_magic.tape import MessagesServer, Reply, Text, ToolUse
 from .conftest import FULL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from claude_magic.session import TurnFinished
     from claude_magic.tape import MessagesRequest
