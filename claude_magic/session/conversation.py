@@ -16,6 +16,7 @@ from claude_magic.errors import (
     ApiError,
     ClaudeMagicError,
     ConnectionLostError,
+    ContextTooLongError,
     NotLoggedInError,
     PromptRejectedError,
     SessionClosedError,
@@ -431,7 +432,7 @@ class Conversation:
                 turn.withdraw()
         if result.error is not None:
             if isinstance(result.error, PromptRejectedError):
-                removed = await self._carry(self._take_back(asking))
+                removed = await self._carry(self._take_back(asking, result.error))
                 raise result.error.told(removed=removed, acted=turn.acted)
             raise result.error
         lost = self._continuity.lost_now()
@@ -466,14 +467,18 @@ class Conversation:
             self._tell(replace(self.status, unwritten=told))
         return told if first else ""
 
-    async def _take_back(self, asking: Asking) -> bool:
+    async def _take_back(self, asking: Asking, error: PromptRejectedError) -> bool:
         """Remove a prompt that the API rejects from the conversation, and return whether it was.
 
         Otherwise every later request would hold it and be rejected as well.
         """
         async with self._lifecycle:
             client, kept = self._client, self.options.keep_transcript
-            removed = client is None or await client.take_back(asking.prompt_id)
+            # For a prompt that is too long, Claude Code has replaced all before it by a summary.
+            summarised = kept and isinstance(error, ContextTooLongError)
+            removed = client is None or (
+                not summarised and await client.take_back(asking.prompt_id)
+            )
             if not removed and kept and not self._background.running:
                 # The next process begins before the prompt.
                 await self._shut(SessionState.PARKED)

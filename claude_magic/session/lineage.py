@@ -9,7 +9,7 @@ out the line of turns that belongs to the conversation, so that the transcript c
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -115,6 +115,11 @@ def lineage(
         Whether to remove everything else as well: branches that were left on purpose, and all
         ``last-prompt`` entries that name an end.
     """
+    vain = _vain_compaction(entries, {*without} - set(answered))
+    if vain is not None:
+        kept_entries = [entry for entry in entries[:vain] if not _names_end(entry)]
+        found = lineage(kept_entries, without, answered, strict=strict)
+        return replace(found, removed=(*found.removed, *filter(_is_row, entries[vain:])))
     turns, owners = _turns_of(entries)
     start = _last_compaction(entries)
     latest = {id(entry) for entry in entries[start:]}
@@ -247,6 +252,15 @@ def _last_compaction(entries: Sequence[Entry]) -> int:
         if entry.get("subtype") == "compact_boundary" and not entry.get("isSidechain"):
             found = index
     return found
+
+
+def _vain_compaction(entries: Sequence[Entry], without: Collection[str]) -> int | None:
+    """Return the index of a summary made for a prompt that is left out, if nothing followed it."""
+    start = _last_compaction(entries)
+    if start == 0 or not any(entry.get("uuid") in without for entry in entries[:start]):
+        return None
+    answered = any(ends_turn(e) and not e.get("isApiErrorMessage") for e in entries[start:])
+    return None if answered else start
 
 
 def _rewound(entries: Sequence[Entry], owners: dict[str, str | None]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
+
+_logger = logging.getLogger(__name__)
 
 #: So many processes start at once.
 MAX_STARTS = 2
@@ -53,6 +56,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop = _new_event_loop()
+        self._loop.set_exception_handler(_log_quietly)
         self._loop.set_default_executor(
             FileThreads(MAX_FILE_THREADS, thread_name_prefix="claude-magic-files"),
         )
@@ -131,6 +135,11 @@ class LoopThread:
             # A KeyboardInterrupt or a timeout here must not leave the work running unseen.
             future.cancel()
             raise
+
+
+def _log_quietly(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what asyncio would print into whichever cell runs. Any thread."""
+    _logger.info("%s: %r", context.get("message"), context.get("exception"))
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

@@ -19,7 +19,7 @@ from claude_magic.session.foreign_json import (
     parse_object,
     read_bounded,
 )
-from claude_magic.session.transcript import check_session_id, entries_of
+from claude_magic.session.transcript import check_session_id, entries_of, removed_path
 
 from .store import Entry, Key, Store, line_of, uuid_of
 
@@ -60,6 +60,8 @@ class LocalCopy:
     def __init__(self, folder: Path, session_id: str) -> None:
         self._projects = folder / "projects"
         self._aside = folder / "claude-magic" / "set-aside"
+        # What is not part of the conversation, and was removed from its transcript here.
+        self._removed = removed_path(folder, session_id)
         self._session_id = check_session_id(session_id)
 
     @property
@@ -186,8 +188,10 @@ class LocalCopy:
 
     def _take(self, path: Path, entries: Sequence[Entry]) -> bool:
         here = {uuid_of(entry) for entry in entries_of(path)} if path.exists() else set()
+        removed = self._removed if self._removed.exists() else None
+        known = here | {uuid_of(entry) for entry in entries_of(removed)} if removed else here
         there = {uuid_of(entry) for entry in entries}
-        if not entries or (path.exists() and there <= here):
+        if not entries or (path.exists() and there <= known):
             return False
         diverged = bool(here - there - {None})
         if diverged:

@@ -47,8 +47,8 @@ class Fault:
 FAULTS = {
     "400": Fault(
         Failure(400, "invalid_request_error", "max_tokens: must be above 0"),
-        "ApiError",
-        ("400", "max_tokens: must be above 0", "Run the cell again"),
+        "PromptRejectedError",
+        ("400", "max_tokens: must be above 0", "was removed", "Change the prompt"),
     ),
     "401": Fault(
         Failure(401, "authentication_error", "invalid x-api-key"),
@@ -63,8 +63,8 @@ FAULTS = {
     ),
     "404": Fault(
         Failure(404, "not_found_error", "model: no such model"),
-        "ApiError",
-        ("404", "model"),
+        "ModelNotFoundError",
+        ("404", "model", "Choose another model"),
     ),
     "413": Fault(
         Failure(413, "request_too_large", "Request exceeds the maximum size"),

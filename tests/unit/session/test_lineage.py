@@ -196,6 +196,14 @@ CASES = {
     "summarised, strictly": Case(
         "p1 < -\n a1 < p1\n == b\n x2 < b\n p3 < x2\n a3 < p3\n > a1", "p3", "a3", strict=True
     ),
+    "summarised for a prompt that was rejected": Case(
+        "p1 < -\n a1 < p1\n p2 < a1\n == b\n x2 < b\n p3 < x2",
+        "p1",
+        "a1",
+        "p2 b x2 p3",
+        without="p2",
+        answered="p1",
+    ),
     "a subagent": Case("p1 < -\n s1 < -\n a1 < p1\n s2 < s1", "p1", "a1"),
     "an order that a store mixed up": Case("a1 < p1\n p2 < a1\n p1 < -\n a2 < p2", "p1 p2", "a2"),
 }
@@ -232,6 +240,7 @@ def test_what_is_left_is_one_line_and_stays_as_it_is(case: Case) -> None:
         line.append(at)
         at = parents[at]
     # What came before a compaction is in its summary.
-    summarised = case.transcript.partition("==")[0] if "==" in case.transcript else ""
+    kept = any(entry.get("subtype") == "compact_boundary" for entry in first.entries)
+    summarised = case.transcript.partition("==")[0] if kept else ""
     said = [each for each in first.prompts if each not in summarised]
     assert [each for each in reversed(line) if each in first.prompts] == said
