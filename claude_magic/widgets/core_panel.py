@@ -32,7 +32,7 @@ _CHOICES = {"model": "Model", "effort": "Effort", "permission_mode": "Permission
 _NO_RULE = "Revoke …"
 
 
-class CorePanel(ipywidgets.VBox):  # type: ignore[misc] - ipywidgets has no types
+class CorePanel(ipywidgets.VBox):  # type: ignore[misc]  # no types
     """A panel like `StatusPanel` for VS Code, Colab and a JupyterLab without the extension.
 
     Its buttons work between cells, as all of ipywidgets' do there. All text of others is escaped;

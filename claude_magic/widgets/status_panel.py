@@ -27,7 +27,7 @@ MODULE = "_claude-magic"
 MODULE_VERSION = "1.0.0"
 
 
-class StatusPanel(ipywidgets.DOMWidget):  # type: ignore[misc] - ipywidgets has no types
+class StatusPanel(ipywidgets.DOMWidget):  # type: ignore[misc]  # no types
     """A card that shows the sessions of a kernel, one of them in full, and its buttons.
 
     Its view comes from the JupyterLab extension: neither the kernel nor a notebook supplies code.

@@ -89,6 +89,7 @@ class LabProcess:
         options += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={self.root}"]
         # So that tests can run JupyterLab's commands: see Notebook.command.
         options.append("--LabApp.expose_app_in_browser=True")
+        options.append("--JupyterNotebookApp.expose_app_in_browser=True")
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             options.append("--allow-root")
         self._process = subprocess.Popen(  # noqa: S603 - ours
