@@ -89,6 +89,7 @@ class LabProcess:
         options += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={self.root}"]
         # So that tests can run JupyterLab's commands: see Notebook.command.
         options.append("--LabApp.expose_app_in_browser=True")
+        options.append("--JupyterNotebookApp.expose_app_in_browser=True")
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             options.append("--allow-root")
         self._process = subprocess.Popen(  # noqa: S603 - ours
@@ -298,7 +299,7 @@ class Notebook:
         return path
 
 
-def _notebook(cells: tuple[str, ...]) -> dict[str, object]:
+def notebook_file(cells: tuple[str, ...]) -> dict[str, object]:
     """Return a notebook of code cells, as nbformat 4.5 has it."""
     return {
         "nbformat": 4,
@@ -329,7 +330,7 @@ def open_notebook(
 
     def open_it(*cells: str) -> Notebook:
         name = re.sub(r"\W+", "-", f"{request.node.name}-{len(contexts)}") + ".ipynb"
-        (lab.root / name).write_text(json.dumps(_notebook(cells)))
+        (lab.root / name).write_text(json.dumps(notebook_file(cells)))
         context = browser.new_context(viewport={"width": 1100, "height": 800})
         contexts.append(context)
         # A workspace of its own: the tabs of one test do not come up in the next.
