@@ -310,7 +310,7 @@ class Notebook:
         return path
 
 
-def _notebook(cells: tuple[str, ...]) -> dict[str, object]:
+def notebook_file(cells: tuple[str, ...]) -> dict[str, object]:
     """Return a notebook of code cells, as nbformat 4.5 has it."""
     return {
         "nbformat": 4,
@@ -341,7 +341,7 @@ def open_notebook(
 
     def open_it(*cells: str) -> Notebook:
         name = re.sub(r"\W+", "-", f"{request.node.name}-{len(contexts)}") + ".ipynb"
-        (lab.root / name).write_text(json.dumps(_notebook(cells)))
+        (lab.root / name).write_text(json.dumps(notebook_file(cells)))
         context = browser.new_context(viewport={"width": 1100, "height": 800})
         contexts.append(context)
         # A workspace of its own: the tabs of one test do not come up in the next.

@@ -140,10 +140,13 @@ def test_proposed_cells_of_both_kinds_come_below_and_are_accepted_or_rejected(
     bars = notebook.page.locator(".jp-claude-proposal")
     bars.nth(2).wait_for()
     notebook.screenshot("lab-proposals")
-    assert notebook.cell(2).locator("h2").inner_text().startswith("Rainfall")
+    # Markdown is source until it is accepted.
+    assert notebook.cell(2).locator(".cm-content").inner_text() == "## Rainfall"
+    assert notebook.page.locator(".jp-MarkdownCell").count() == 0
     assert notebook.cell(3).locator(".cm-content").inner_text() == "rain = [72, 58]"
     assert notebook.cell(5).locator(".cm-content").inner_text() == "last = True"
     notebook.cell(2).get_by_role("button", name="Accept", exact=True).click()
+    notebook.cell(2).locator("h2", has_text="Rainfall").wait_for()
     notebook.cell(4).get_by_role("button", name="Reject", exact=True).click()
     notebook.run(3)
     assert bars.count() == 0

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 _PARSER = MarkdownIt("commonmark", {"html": True})
 _SPLIT = re.compile(
     r"(\$\$?|\\(?:begin|end)\{[a-z]*\*?\}|\\[{}$]|[{}]|(?:\n\s*)+|@@\d+@@|\\\\(?:\(|\)|\[|\]))",
-    re.I,
+    re.IGNORECASE,
 )
 _FENCES = re.compile(r"(?ms)^(?P<fence>`{3,}|(?:~T){3,})[^`\n]*\n(.*?)^(?P=fence)`*$")
 _SPANS = re.compile(r"(?m)(^|[^\\])(`+)([^\n]*?[^`\n])\2(?!`)")
@@ -23,7 +23,9 @@ _DELIMITED = re.compile(
 )
 
 
-def removed_by_jupyterlab(text: str) -> tuple[str, list[str]]:
+def removed_by_jupyterlab(  # noqa: C901, PLR0912 - step by step as JupyterLab has it
+    text: str,
+) -> tuple[str, list[str]]:
     """Take math out of Markdown as JupyterLab does; returns the rest and the math."""
     math: list[str] = []
     if "`" in text or "~~~" in text:
@@ -89,7 +91,7 @@ class _Strings(HTMLParser):
         self.feed(page)
         self.close()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
         if tag not in {"br", "wbr"}:
             self.strings.append("")
         self._code += tag in {"pre", "code"}
@@ -106,13 +108,16 @@ class _Strings(HTMLParser):
 def math_in(text: str) -> list[str]:
     """Return all that some front end could take for math in Markdown."""
     rest, removed = removed_by_jupyterlab(text)
-    found = []
-    # With and without JupyterLab's first step; what it puts back into code is not math.
+    found = [
+        removed[int(number)]
+        for string in _Strings(_PARSER.render(rest)).strings
+        # What JupyterLab puts back into code is not math.
+        for number in re.findall(r"@@(\d+)@@", string)
+    ]
+    # With and without JupyterLab's first step.
     for source in (rest, text):
-        page = _PARSER.render(source)
-        for string in _Strings(page).strings:
+        for string in _Strings(_PARSER.render(source)).strings:
             found += [part[0] for part in _DELIMITED.finditer(string)]
-            found += [removed[int(number)] for number in re.findall(r"@@(\d+)@@", string)]
     return found
 
 
