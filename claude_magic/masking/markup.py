@@ -9,7 +9,8 @@ from .secret_names import MASK, is_label, is_password, is_secret
 from .words import is_unlike_words, may_be_secret
 
 _ELEMENT = re.compile(
-    r"<([\w:.-]{1,80})((?:\s[^<>]{0,500})?)>(\s*(?:<!\[CDATA\[)?)([^<>\]]{1,4000})"
+    r"<([\w:.-]{1,80})((?:\s[^<>]{0,500})?)>(\s{0,99}(?:<value>\s{0,99})?(?:<!\[CDATA\[)?)"
+    r"([^<>\]]{1,4000})(?=\]\]>|</|…|\Z)"
 )
 _TAG = re.compile(r"<[A-Za-z][\w:.-]{0,80}(\s[^<>]{1,2000})>")
 _ATTRIBUTE = re.compile(

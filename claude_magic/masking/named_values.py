@@ -57,7 +57,10 @@ _TELLS_NOTHING = re.compile(
 #: A block scalar of YAML, as it is or in a repr: the lines that follow belong to it.
 _BLOCK = re.compile(r"[|>][-+\d]{0,2}[ \t]*(?P<end>\n|\\{1,4}n)")
 _ESCAPED_LINES = re.compile(
-    r"""(?:[ \t](?:[^\n\\"']|\\{1,4}[^n\n\\"'])*(?:\\{1,4}n|(?=\\{0,4}["'\n])|\Z))+"""
+    # The quotes are of pprint, which begins a new text after each line end.
+    r"""(?:(?:["']\n[ \t]{0,99}["'])?[ \t](?:[^\n\\"']|\\{1,4}[^n\n\\"'])*
+    (?:\\{1,4}n|(?=\\{0,4}["'\n])|\Z))+""",
+    re.VERBOSE,
 )
 #: A document in a shell or in HCL that ends with the line of this word.
 _HERE = re.compile(r"""<<[-~]?["']?(?P<word>\w{1,40})["']?[ \t]*\n""")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from stat import S_ISREG
 from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 from claude_magic import masking
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from IPython.core.interactiveshell import (
@@ -25,15 +31,22 @@ _logger = logging.getLogger(__name__)
 
 #: Local variables of so many functions of a traceback are looked through.
 _FRAMES = 30
+#: Files of code and settings as a cell names them. So many are read, if they are no larger.
+_FILE = re.compile(
+    r"(?<![\w./~-])[\w./~-]{0,200}\.(?:py|ipy|env|ini|cfg|conf|toml|ya?ml|json|sh|properties)\b"
+)
+_FILES = 10
+_LARGEST_BYTES = 100_000
+_LONGEST_SOURCE = 100_000
 
 
 class KernelSecrets:
     """The kernel's one `KnownSecrets`, filled from the user's variables and the environment.
 
-    From `start` to `stop` it learns from the source of each cell before it runs, and from the
-    variables after it, so that a secret stays masked after its variable was deleted or assigned
-    anew. `mask` may be called from any thread and can be handed
-    to every exit of text as a ``Callable[[str], str]``; the rest is for the main thread.
+    From `start` to `stop` it learns from the source of each cell before it runs, with the files of
+    code and settings that it names, and from the variables after it, so that a secret stays masked
+    after its variable was deleted or assigned anew. `mask` may be called from any thread and can be
+    handed to every exit of text as a ``Callable[[str], str]``; the rest is for the main thread.
 
     Parameters
     ----------
@@ -83,7 +96,12 @@ class KernelSecrets:
 
     def _cell_begins(self, info: ExecutionInfo) -> None:
         try:
-            self._collection().learn_source(info.raw_cell or "")
+            source = info.raw_cell or ""
+            known = self._collection()
+            known.learn_source(source)
+            # What a file assigns and deletes again is in no variable once the cell has ended.
+            for code in _files_named(source):
+                known.learn_source(code)
         except Exception:
             _logger.debug("the secrets in the source of a cell were not learnt", exc_info=True)
 
@@ -95,6 +113,19 @@ class KernelSecrets:
                 self._collection().learn(*_locals_of(error.__traceback__))
         except Exception:
             _logger.debug("the secrets of a cell were not learnt", exc_info=True)
+
+
+def _files_named(source: str) -> Iterator[str]:
+    """Yield the contents of the small files of code or settings that a cell names.
+
+    Such as ``%run setup.py`` and ``exec(open("setup.py").read())``. Regular files only.
+    """
+    for found in islice(_FILE.finditer(source[:_LONGEST_SOURCE]), _FILES):
+        with suppress(OSError, ValueError):
+            path = Path(found[0]).expanduser()
+            status = path.stat()
+            if S_ISREG(status.st_mode) and status.st_size <= _LARGEST_BYTES:
+                yield path.read_text(encoding="utf-8", errors="replace")
 
 
 def _locals_of(traceback: TracebackType) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from pathlib import Path
@@ -139,6 +140,86 @@ def test_no_secret_comes_out_anywhere(
         f"0 of {len(secrets)} secrets in {len(shown):,} characters of output, {len(bodies)} bodies "
         f"of requests, {len(files)} files, and what {len(family)} processes show of themselves",
     )
+
+
+#: Cells that put a value where only a look through the kernel finds it, and the value.
+HELD = {
+    "deep": ("deep = {'db': [{'password': 'wombat-deep-1'}]}", "wombat-deep-1"),
+    "object": (
+        (
+            "class Config:\n"
+            "    def __init__(self):\n        self.api_key = 'wombat-' + 'object-2'\n"
+            "    def __getattr__(self, name):\n        raise SystemExit(name)\nconfig = Config()"
+        ),
+        "wombat-object-2",
+    ),
+    "deleted": ("tmp_token = 'wombat-' + 'deleted-3'", "wombat-deleted-3"),
+    "deleted at once": (
+        "own_token = 'wombat-at-once-4'\nat_once = 'a ' + own_token\ndel own_token",
+        "wombat-at-once-4",
+    ),
+    "deleted in a file": ("exec(open('setup_of_mine.py').read())", "wombat-in-a-file-5"),
+    "assigned anew": ("password = 'wombat-' + 'earlier-6'", "wombat-earlier-6"),
+    "environment": (
+        "import os; os.environ['DATABASE_URL'] = 'postgres://u:wombat-' + 'url-7@h/d'",
+        "wombat-url-7",
+    ),
+    "argument": (
+        "def login(password):\n    1 / 0\nlogin('wombat-' + 'argument-8')",
+        "wombat-argument-8",
+    ),
+    "word": ("pw = 'swordfishing'", "swordfishing"),
+    "short": ("pwd = 'Zq7!'", "Zq7!"),
+}
+_LOOKS = """
+import base64, json
+shown = [part + kind for kind in (
+    {values!r}
+) for part in ("a ", "b ")]
+del tmp_token
+password = "wombat-later-6"
+encoded = [base64.b64encode(("u:" + each).encode()).decode() for each in {values!r}]
+cut = "x" * 1990 + {values!r}[0]
+"""
+
+
+def test_known_values_are_masked_for_the_life_of_the_kernel(
+    start_kernel: Callable[..., Kernel], api: Any, tmp_path: Path, figure: Callable[[str], None]
+) -> None:
+    values = [value for _, value in HELD.values()]
+    names = ["shown", "encoded", "cut", "at_once", "from_file", "deep", "config"]
+    looks = [
+        ToolUse("mcp__kernel__recent_cells", {"count": 20}),
+        ToolUse("mcp__kernel__last_error", {}),
+        *(ToolUse("mcp__kernel__inspect_variable", {"name": name}) for name in names),
+        ToolUse("mcp__kernel__run_python", {"code": "print(shown); print(json.dumps(encoded))"}),
+    ]
+
+    def model(request: MessagesRequest) -> Reply:
+        return Reply.of("Done.") if request.tool_result_count else Reply.of(*looks)
+
+    api.otherwise = model
+    kernel = start_kernel({**api.environment, "TMPDIR": str(tmp_path)})
+    kernel.run("%load_ext claude_magic")
+    kernel.run(
+        "_ = open('setup_of_mine.py', 'w').write("
+        "\"a_token = 'wombat-in-a-file-5'\\nfrom_file = 'a ' + a_token\\ndel a_token\")"
+    )
+    for cell, _ in HELD.values():
+        kernel.run(cell)
+    kernel.run(_LOOKS.format(values=values))
+    told = kernel.run('%%claude --allow "kernel"\nLook @shown @encoded')
+    assert told.status == "ok", told.error
+    results = [result.text for request in api.requests for result in request.tool_results]
+    assert len(results) >= len(looks)
+    bodies = json.dumps([request.body for request in api.requests], ensure_ascii=False)
+    assert bodies.count("•••") > len(values)
+    for value in values:
+        assert value not in bodies, _around(value, bodies)
+        encoded = base64.b64encode(f"u:{value}".encode()).decode()[4:-4]
+        # A few characters of base64 may be a part of anything.
+        assert len(encoded) < 8 or encoded not in bodies, _around(encoded, bodies)
+    figure(f"0 of {len(values)} values in {len(results)} results and {len(bodies):,} characters")
 
 
 def _around(secret: str, text: str) -> str:

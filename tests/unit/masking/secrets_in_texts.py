@@ -124,6 +124,8 @@ QUOTED: list[tuple[str, str, str]] = [
     ("Spring", '<property name="password" value="', 'hunter2pass"/>'),
     ("value first", '<add value="', 'hunter2pass" key="Password"/>'),
     ("properties in XML", '<entry key="password">', "hunter2pass</entry>"),
+    ("XML in .NET", '<setting name="Password"><value>', "hunter2pass</value></setting>"),
+    ("XML that was cut", "<password>hunter", "2pass…"),
     ("XML attribute", '<db user="u" password="', 'hunter2pass"/>'),
     ("HTML input", '<input type="password" value="', 'hunter2pass">'),
     ("HTML cells", "<tr><td>password</td><td>", "hunter2pass</td></tr>"),

@@ -421,7 +421,7 @@ class Hostile:
     def password(self) -> str:
         raise AssertionError
 
-    __class__ = property(_raise)  # type: ignore[assignment]
+    __class__ = property(_raise)
 
 
 class HostileText(str):
