@@ -12,10 +12,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from .loopback import key_in
 from .reply import Failure, input_tokens
 from .request import MessagesRequest
 from .responses import ReplyResponse, failed
-from .server import key_in
 
 if TYPE_CHECKING:
     import asyncio

@@ -15,6 +15,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
+from claude_magic.errors import TapeError
+
 from .recorder import TOKEN_HEADER
 from .reply import TAPE_SIGNATURE, Failure
 from .request import MessagesRequest
@@ -255,7 +257,7 @@ class _Recorded(_Forwarded):
             if reply is not None:
                 self._proxy.recording.record(self._request, reply)
                 self._done = True
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError, TapeError) as error:
             self._done = True
             self._proxy.complain(f"An answer could not be taken down: {error}")
 

@@ -25,6 +25,18 @@ if TYPE_CHECKING:
 _THREAD_NAME = "claude-magic-tape"
 
 
+def key_in(headers: Mapping[str, str]) -> str:
+    """Return the API key that a request carries, or an empty text.
+
+    Parameters
+    ----------
+    headers
+        The request's headers; their names are looked up in lower case.
+    """
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    return headers.get("x-api-key") or (bearer if scheme.lower() == "bearer" else "")
+
+
 class LoopbackServer(ABC):
     """A server on 127.0.0.1.
 
@@ -70,7 +82,6 @@ class LoopbackServer(ABC):
             Ends all open replies when it is set.
         """
 
-    @abstractmethod
     def _token_in(self, headers: Mapping[str, str]) -> str:
         """Return the token that a request carries, or a text that is none.
 
@@ -79,8 +90,10 @@ class LoopbackServer(ABC):
         headers
             The request's headers, names in lower case.
         """
+        return key_in(headers)
 
     def _admits(self, headers: Mapping[str, str]) -> bool:
+        """Tell whether a request's connection may stay; event loop's thread."""
         return secrets.compare_digest(self._token_in(headers).encode(), self.token.encode())
 
     @property

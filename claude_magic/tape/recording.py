@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from claude_magic.errors import TapeError
+
 from .outcomes import comparable
 from .player import Player
 from .reply import INTERRUPTED, Reply, Text, ToolOutcome, ToolUse
@@ -104,6 +106,8 @@ class Recording:
         ------
         OSError
             If the file cannot be written.
+        TapeError
+            If a tape cannot hold the answer, such as arguments that are nested too deeply.
         """
         history, number = self.place(request)
         if number == 0:
@@ -112,12 +116,15 @@ class Recording:
             before, said = self._before(request)
             self._foreign(request, before)
             you = self._new_prompt(before, said)
-            self._turns[history] = TapeTurn(you, (self._scrubbing.reply(reply),))
+            turn = TapeTurn(you, (self._scrubbing.reply(reply),))
+            _check(history, turn)
+            self._turns[history] = turn
             self._asked.discard((before, said))
         elif history in self._open:
             turn = self._turns[history]
-            replies = (*turn.replies, self._scrubbing.reply(reply))
-            self._turns[history] = replace(turn, replies=replies)
+            turn = replace(turn, replies=(*turn.replies, self._scrubbing.reply(reply)))
+            _check(history, turn)
+            self._turns[history] = turn
         else:
             return  # somebody else was faster
         (self._open.add if reply.calls else self._open.discard)(history)
@@ -223,16 +230,32 @@ class Recording:
         return name
 
     def _write(self) -> None:
-        from .tape_text import tape_text  # noqa: PLC0415 - yaml loads only where a tape does
+        from .document import MAX_BYTES  # noqa: PLC0415 - yaml loads only where a tape does
+        from .tape_text import tape_text  # noqa: PLC0415
 
+        written = tape_text(self.tape).encode()
+        if len(written) > MAX_BYTES:
+            raise TapeError(f"{self._path.name} would have more than {MAX_BYTES} bytes.")
         self._path.parent.mkdir(parents=True, exist_ok=True)
         beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
-            beside.write_text(tape_text(self.tape), encoding="utf-8")
+            beside.write_bytes(written)
             beside.replace(self._path)
         finally:
             with suppress(FileNotFoundError):
                 beside.unlink()
+
+
+def _check(history: History, turn: TapeTurn) -> None:
+    """Refuse a turn that would make the whole tape unreadable."""
+    from .tape_file import MAX_TURNS, parse_tape  # noqa: PLC0415 - yaml loads only where a tape does
+    from .tape_text import tape_text  # noqa: PLC0415
+
+    if len(history) > MAX_TURNS:
+        raise TapeError(f"A conversation on a tape has at most {MAX_TURNS} turns.")
+    # The file's format asks for an answer after a call, which is yet to come.
+    whole = replace(turn, replies=(*turn.replies, Reply((Text("."),))))
+    parse_tape(tape_text(Tape("turn", (Conversation("turn", (whole,)),))), "answer")
 
 
 def empty_tape(title: str, like: Tape | None = None) -> Tape:

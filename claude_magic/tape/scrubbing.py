@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from .places import Places
     from .reply import Step
+
+#: JSON can name halves of surrogate pairs, and no file can hold them.
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 #: A credential that is shorter may be a word of any text.
 _SHORTEST_CREDENTIAL = 8
@@ -65,7 +69,7 @@ class Scrubbing:
         """
         for credential in self._hidden:
             text = text.replace(credential, MASK)
-        return self._places.named(text)
+        return self._places.named(_SURROGATES.sub("�", text))
 
     def reply(self, reply: Reply) -> Reply:
         """Return a reply as a tape holds it."""

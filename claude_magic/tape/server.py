@@ -11,7 +11,7 @@ from .reply import Failure
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from starlette.types import ASGIApp
 
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
 
 # So that a demo that runs for days does not grow; a test asks for far fewer.
 _KEPT_REQUESTS = 1000
-
-
-def key_in(headers: Mapping[str, str]) -> str:
-    """Return the API key that a request carries, or an empty text.
-
-    Parameters
-    ----------
-    headers
-        The request's headers; their names are looked up in lower case.
-    """
-    scheme, _, bearer = headers.get("authorization", "").partition(" ")
-    return headers.get("x-api-key") or (bearer if scheme.lower() == "bearer" else "")
 
 
 class Replier(Protocol):
@@ -100,9 +88,6 @@ class MessagesServer(LoopbackServer):
         from .endpoint import messages_endpoint  # noqa: PLC0415 - starlette is heavy
 
         return messages_endpoint(self.token, self._answer, stopping)
-
-    def _token_in(self, headers: Mapping[str, str]) -> str:
-        return key_in(headers)
 
     def wait_for_requests(self, count: int, timeout_s: float = 10.0) -> list[MessagesRequest]:
         """Wait until so many requests for a message have come since the server was made.

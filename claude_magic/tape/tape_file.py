@@ -47,7 +47,25 @@ def read_tape(file: TextFile) -> Tape:
         If the file cannot be read or is no tape. The text names the file, the line, the column and
         what was expected.
     """
-    return _TapeReader(file.name).tape(read_text(file))
+    return parse_tape(read_text(file), file.name)
+
+
+def parse_tape(text: str, source: str) -> Tape:
+    """Return the tape that a text is.
+
+    Parameters
+    ----------
+    text
+        The content of a tape's file.
+    source
+        The file's name, for error texts.
+
+    Raises
+    ------
+    TapeError
+        If it is no tape.
+    """
+    return _TapeReader(source).tape(text)
 
 
 _ITEMS = ("text", "thinking", "tool", "tools", "block", "usage", "stopped")

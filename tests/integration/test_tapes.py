@@ -202,6 +202,76 @@ def test_a_recording_after_a_replay_asks_the_api(
         assert len(scripted.requests) == (number + 1) // 2
 
 
+#: Connects to a port many times, and keeps all connections until its input ends.
+FLOOD = """
+import socket, sys
+kept = []
+for _ in range(int(sys.argv[2])):
+    client = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 30)
+    client.sendall(b"POST /v1/messages HTTP/1.1\\r\\nHost: a\\r\\n")
+    kept.append(client)
+print("flooded", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+@pytest.mark.parametrize("limit", [256, 1024])
+@pytest.mark.parametrize("mode", ["record", "replay", "demo"])
+def test_another_process_cannot_use_up_the_kernels_files(
+    mode: str,
+    limit: int,
+    scripted: Any,
+    in_folder: Callable[..., Kernel],
+    tmp_path: Path,
+) -> None:
+    tape = tmp_path / "a.yaml"
+    turn = TapeTurn("Thanks.", (Reply.of("You are welcome."),))
+    tape.write_text(tape_text(Tape("T", (Conversation("c", (turn,)),))))
+    connect = {"demo": "--demo", "replay": f"--tape {tape}", "record": f"--tape {tape} --record"}
+    kernel = in_folder("one", scripted.environment if mode == "record" else None)
+    low = f"resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))"
+    run_cells(kernel, f"import os, resource\n{low}", CELLS[0], f"%claude_connect {connect[mode]}")
+    port = kernel.run("print(os.environ['ANTHROPIC_BASE_URL'].rpartition(':')[2])").stdout.strip()
+    with subprocess.Popen(  # noqa: S603 - ours
+        [sys.executable, "-c", FLOOD, port, "900"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as flood:
+        assert flood.stdout is not None
+        assert flood.stdout.readline() == "flooded\n"
+        assert kernel.run("print(len(open(os.devnull).read()))").stdout == "0\n"
+        asked = "What is my name?" if mode == "demo" else "Thanks."
+        (answer,) = run_cells(kernel, f"%%claude\n{asked}")[-1:]
+        assert answer
+        flood.communicate("")
+
+
+def test_a_secret_of_the_kernel_is_on_no_tape_and_a_replay_needs_none(
+    scripted: Any,
+    in_folder: Callable[..., Kernel],
+    tmp_path: Path,
+) -> None:
+    tape = tmp_path / "a.yaml"
+    secret, named = "Kernel-Pw-77xQ", "Said-Pw-55tR"
+    prompt = f"%%claude\nTry {secret}, then password: {named}"
+    scripted.otherwise = lambda request: Reply.of(f"You said: {request.prompt}")
+    kernel = in_folder("one", scripted.environment)
+    run_cells(kernel, CELLS[0], f"%claude_connect --tape {tape} --record")
+    run_cells(kernel, f"db = {{'password': {secret!r}}}", prompt)
+    written = tape.read_text()
+    assert secret not in written
+    assert named not in written
+    assert (
+        "4 secrets masked: 2 in prompts, 2 in answers"
+        in kernel.run("%claude_connect --live").stdout
+    )
+    replaying = in_folder("two", {"CLAUDE_MAGIC_TAPE": str(tape)})
+    (said,) = run_cells(replaying, CELLS[0], prompt)[-1:]
+    assert "You said: Try •••, then password: •••" in said
+
+
 @pytest.mark.parametrize("cell", ["%load_ext claude_magic", "%claude_connect --tape no.yaml"])
 def test_a_tape_that_is_not_there_fails_the_cell(
     cell: str,

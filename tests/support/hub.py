@@ -72,6 +72,9 @@ class Gateway(LoopbackServer):
             ],
         )
 
+    def _admits(self, headers: Mapping[str, str]) -> bool:
+        return headers.get("x-api-key", "") in self._users
+
     async def _alive(self, _: Request) -> Response:
         return Response()
 

@@ -422,6 +422,34 @@ def test_a_file_that_cannot_be_written_is_told(studio: Studio, tmp_path: Path) -
     assert "could not be taken down" in told
 
 
+DEEP: dict[str, Any] = {}
+for _ in range(80):
+    DEEP = {"a": DEEP}
+
+
+@pytest.mark.parametrize("given", [DEEP, {"a": 10**500}, {"a": float("inf")}])
+def test_what_no_tape_can_hold_is_handed_on_and_told(
+    given: dict[str, Any], studio: Studio, api: Api
+) -> None:
+    assert studio.say("Hello?") == "You said: Hello?"
+    api.replies = [Reply.of(ToolUse("A", given))]
+    with studio.opened("Look.") as response:
+        assert b"message_stop" in response.read()
+    (told,) = studio.recorder.problems
+    assert "could not be taken down: answer:" in told
+    # What was recorded before can still be read.
+    assert [turn.you for turn in studio.turns.values()] == ["Hello?"]
+
+
+def test_half_of_a_pair_is_taken_down_as_a_whole_character(studio: Studio, api: Api) -> None:
+    api.replies = [Reply.of("\ud83d!")]
+    with studio.opened("\udfff?") as response:
+        response.read()
+    (turn,) = studio.turns.values()
+    assert turn.you == "�?"
+    assert turn.replies[0].steps == (Text("�!"),)
+
+
 def test_the_variables_lead_to_the_recorder_beside_what_is_there(studio: Studio) -> None:
     own = {"ANTHROPIC_CUSTOM_HEADERS": "X-Own: 1\n", "no_proxy": "intern.example"}
     variables = studio.recorder.variables(own)
