@@ -37,6 +37,7 @@ def _wait_until_left(folder: Path, expected: set[str]) -> set[str]:
 
 
 @pytest.mark.promise("Folders of killed kernels are removed at the next start.", against="local")
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("first", ["kernel", "supervisor", "Claude Code"])
 def test_the_next_start_removes_what_a_killed_kernel_left(
     start_kernel: Callable[..., Kernel],
