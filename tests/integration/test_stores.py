@@ -167,6 +167,9 @@ def test_a_wrong_password_is_told_without_it(server: tuple[Server | None, str]) 
     assert "wrong" not in str(raised.value)
 
 
+@pytest.mark.promise(
+    "Other users can neither read nor replace the files of a session.", against="local"
+)
 def test_a_file_is_for_its_owner_alone(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/store.db")
     store.append(KEY, [ODD])

@@ -117,6 +117,7 @@ def _kill(kernel: Kernel) -> None:
     os.kill(kernel.pid, signal.SIGKILL)
 
 
+@pytest.mark.promise("No process outlives the kernel.", against="model")
 @pytest.mark.parametrize(
     ("end", "first"),
     [(_terminate, 0), (_restart, 1), (_shut_down, 2), (_kill, 3)],
@@ -144,6 +145,7 @@ def test_nothing_outlives_the_kernel(
     figure(_seconds(took_s))
 
 
+@pytest.mark.promise("No process outlives the kernel.", against="model")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda each: each.name)
 @pytest.mark.parametrize("state", STATES)
 def test_nothing_outlives_claude_code(
@@ -180,6 +182,7 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start(
     figure(f"0 processes left {time.monotonic() - began:.2f} s after the next cell was asked for")
 
 
+@pytest.mark.promise("No process outlives the kernel.", against="model")
 def test_the_next_kernel_ends_what_a_killed_kernel_and_supervisor_left(
     start_kernel: Callable[..., Kernel],
     shared_api: Any,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from claude_magic import ClaudeCodeChatModel, ClaudeSession
 from claude_magic.tape import MessagesServer, Reply, ToolUse
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
     from support.kernel import Kernel
 
     from claude_magic.tape import MessagesRequest
@@ -118,6 +119,9 @@ def _attempts(request: MessagesRequest) -> Reply:
     return Reply.of(*attempts)
 
 
+@pytest.mark.promise(
+    "A folder's and a home's configuration is neither run nor read.", against="sender"
+)
 def test_nothing_runs_nothing_is_read_and_no_request_goes_elsewhere(
     start_kernel: Callable[..., Kernel],
     api: Any,

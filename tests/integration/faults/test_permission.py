@@ -51,6 +51,7 @@ async def _refuse(_request: PermissionRequest) -> Deny:
     return Deny("Not today.")
 
 
+@pytest.mark.promise("A permission request that fails is denied.", against="model")
 @pytest.mark.parametrize(
     ("callback", "reason"),
     [

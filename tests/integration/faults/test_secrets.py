@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbclient
 import nbformat
+import pytest
 from support.processes import carriers, wait_for_program
 
 from claude_magic.tape import Hold, Reply, ToolUse
@@ -17,7 +18,6 @@ from claude_magic.tape import Hold, Reply, ToolUse
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
     from support.kernel import Kernel
 
     from claude_magic.tape import MessagesRequest
@@ -66,6 +66,9 @@ def _model(request: MessagesRequest) -> Reply:
     return Reply.of("Hello.")
 
 
+@pytest.mark.promise(
+    "The kernel's secrets reach neither Claude Code nor its commands.", against="model"
+)
 def test_no_secret_comes_out_anywhere(
     start_kernel: Callable[..., Kernel],
     api: Any,

@@ -159,7 +159,11 @@ def test_nothing_listens_while_a_command_runs_in_the_background(
     os.mkfifo(pipe)
     command = {"command": f"read x < {pipe}", "run_in_background": True}
     connected.replies += [Reply.of(ToolUse("Bash", command)), Reply.of("It runs.")]
-    options = {"tools": ("Bash",), "allowed_tools": ("Bash",), "environment": {"UNINVITED": mark}}
+    options: dict[str, Any] = {
+        "tools": ("Bash",),
+        "allowed_tools": ("Bash",),
+        "environment": {"UNINVITED": mark},
+    }
     with ClaudeSession(**options) as session:
         assert session.ask("Run it.").text == "It runs."
         assert len(_family(mark)) >= 3, "the command does not run"

@@ -87,6 +87,7 @@ def test_masking_never_raises_and_twice_is_as_good_as_once(text: str) -> None:
     assert mask(masked) == masked
 
 
+@pytest.mark.promise("Secrets of a known shape are masked.", against="model")
 @given(st.data())
 @settings(max_examples=400, deadline=None)
 def test_a_secret_of_a_known_shape_is_gone_wherever_it_stands(data: st.DataObject) -> None:

@@ -91,6 +91,9 @@ def test_the_supervisor_starts_claude_code_with_what_it_may_see(tmp_path: Path) 
     assert "ANTHROPIC_API_KEY=made-up" not in told
 
 
+@pytest.mark.promise(
+    "Other users can neither read nor replace the files of a session.", against="local"
+)
 def test_no_other_user_can_reach_the_scratch_folder_and_the_marks() -> None:
     launch, other = prepare(Path("claude"), {}, ID), prepare(Path("claude"), {}, ID)
     assert launch.marks_file is not None

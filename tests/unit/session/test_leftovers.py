@@ -124,6 +124,7 @@ def test_other_commands_stay(
     assert stays(command)
 
 
+@pytest.mark.promise("Folders of killed kernels are removed at the next start.", against="local")
 def test_a_folder_goes_with_its_owner(start: Start, tmp_path: Path) -> None:
     owner = start()
     mark = this_host().mark(owner.pid)
@@ -159,6 +160,7 @@ def test_other_folders_stay(living: str, tmp_path: Path, prefix: str, name: str)
     assert (path / "projects" / "file").exists()
 
 
+@pytest.mark.promise("Folders of killed kernels are removed at the next start.", against="local")
 def test_what_is_no_folder_stays_and_no_link_is_followed(tmp_path: Path) -> None:
     theirs = folder(tmp_path, "theirs")
     stale = folder(tmp_path, f"{folder_prefix(f'{PLACE}.{DEAD}')}a")

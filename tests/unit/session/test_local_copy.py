@@ -112,6 +112,9 @@ def test_where_both_have_gone_on_the_store_holds_and_nothing_is_lost(
     assert read(aside) == said("a", "only here")
 
 
+@pytest.mark.promise(
+    "A session store writes only into the folder of its conversation.", against="sender"
+)
 @pytest.mark.parametrize(
     "subpath",
     ["../../../x", "subagents/../../x", "/etc/x", "x", "subagents/a\\..\\..\\b", "subagents/C:x"],

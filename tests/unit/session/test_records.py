@@ -59,6 +59,9 @@ def test_a_record_is_kept(records: Records) -> None:
     assert records.get(ID) == replace(RECORD, turns=4, notebook=None, cwd=None, model=None)
 
 
+@pytest.mark.promise(
+    "Other users can neither read nor replace the files of a session.", against="local"
+)
 def test_nobody_else_can_read_it_and_nothing_else_is_left(records: Records, config: Path) -> None:
     records.save(RECORD)
     records.save(RECORD)

@@ -105,6 +105,7 @@ def test_a_tape_plays_in_another_folder(tmp_path: Path) -> None:
     assert played == reply(f"{tmp_path}/two")
 
 
+@pytest.mark.promise("A recorded tape holds no secret.", against="sender")
 def test_no_secret_stands_on_a_tape(tmp_path: Path) -> None:
     scrubbing = Scrubbing(Places(tmp_path))
     scrubbing.hide("gateway-token")

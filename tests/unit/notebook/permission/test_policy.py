@@ -115,6 +115,9 @@ def test_by_default_looking_runs_unasked(cwd: Path, tool: str, arguments: dict[s
     assert not needs_consent(_act(cwd, tool, **arguments), cwd, [Path("../data")])
 
 
+@pytest.mark.promise(
+    "Only reading inside the working directory runs without a permission request.", against="model"
+)
 @pytest.mark.parametrize(("tool", "arguments"), ASKED)
 def test_by_default_all_else_is_asked(cwd: Path, tool: str, arguments: dict[str, Any]) -> None:
     assert needs_consent(_act(cwd, tool, **arguments), cwd, [Path("../data")])

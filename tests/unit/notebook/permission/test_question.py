@@ -58,6 +58,9 @@ def test_fillers_do_not_show_either(filler: str) -> None:
     assert visible(f"a{filler}b") == f"a⟨U+{ord(filler):04X}⟩b"
 
 
+@pytest.mark.promise(
+    "A permission request shows all that will run, and nothing invisible.", against="model"
+)
 @given(st.text(st.characters()))
 @example(FILLERS)
 def test_nothing_invisible_is_left_in_any_text(text: str) -> None:
@@ -117,6 +120,9 @@ def test_a_plain_command_has_no_note(cwd: Path) -> None:
     assert _ask(cwd, "Bash", command="ls").note is None
 
 
+@pytest.mark.promise(
+    "A permission request shows all that will run, and nothing invisible.", against="model"
+)
 def test_a_body_of_any_length_is_complete(cwd: Path) -> None:
     code = "".join(f"print({n})\n" for n in range(20_000))
     for tool, key in [("Bash", "command"), ("mcp__kernel__run_python", "code")]:

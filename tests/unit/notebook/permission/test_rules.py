@@ -241,6 +241,7 @@ def maze() -> Any:
         yield cwd
 
 
+@pytest.mark.promise("No path escapes the pattern of a rule.", against="model")
 @given(parts=st.lists(NAMES, min_size=1, max_size=8), absolute=st.booleans())
 def test_no_path_escapes_a_pattern(maze: Path, parts: list[str], *, absolute: bool) -> None:
     path = "/".join(([str(maze), "src"] if absolute else ["src"]) + parts)
@@ -313,6 +314,7 @@ CONTROLS = (
 )
 
 
+@pytest.mark.promise("A rule for a command allows no second command.", against="model")
 @pytest.mark.parametrize("control", CONTROLS)
 def test_a_beginning_allows_no_second_command(cwd: Path, control: str) -> None:
     command = f"pytest a {control} b"
