@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ TESTS = 6
 #: So many sequences at a time: starting a process takes two cores.
 AT_ONCE = 2
 
-OPTIONS = {"tools": ("Bash", "Read"), "allowed_tools": ("Bash", "Read")}
+TOOLS = ("Bash", "Read")
 
 
 #: Called once when the request for a prompt comes.
@@ -116,7 +117,11 @@ class Story:
         }
         store = f"sqlite:///{self.folder / 'store.db'}" if self.store else None
         options = SessionOptions(
-            cwd=self.folder, environment=environment, session_store=store, **OPTIONS
+            cwd=self.folder,
+            environment=environment,
+            session_store=store,
+            tools=TOOLS,
+            allowed_tools=TOOLS,
         )
         return ClaudeSession(options, resume=resume)
 
@@ -263,13 +268,15 @@ class Story:
         """Go on with what a kernel leaves that is killed: its files as they are."""
         prompt = self._prompt("Hang", self.chance.randint(0, 2))
         self.log.append(f"{prompt}, its kernel killed")
-        turn = self.session.send(prompt)
-        for event in turn:
+        hangs = threading.Event()
+
+        def look(event: object) -> None:
             if isinstance(event, ToolStarted) and "tail" in str(event.arguments):
-                break
-            # Leaving the loop stops the turn; the files are copied before.
-            if isinstance(event, ToolStarted):
-                continue
+                hangs.set()
+
+        turn = self.session.send(prompt)
+        turn.subscribe(look)
+        assert hangs.wait(60), self._told("the command did not start")
         self._move(copies=True)
 
     def _other_machine(self) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from claude_magic import ClaudeCodeChatModel, ClaudeSession
 from claude_magic.errors import ApiError, ContextTooLongError, PromptRejectedError
@@ -195,5 +196,7 @@ def test_a_continuous_chat_model_goes_on(connected: Any, name: str) -> None:
         model.invoke("a")
         prompt = REJECTIONS[name].prompt
         with pytest.raises(REJECTIONS[name].error):
-            model.invoke([("user", prompt if isinstance(prompt, str) else [*prompt])])
+            model.invoke(
+                [HumanMessage(prompt if isinstance(prompt, str) else [*map(dict, prompt)])]
+            )
         assert model.invoke("b").text == "You said: a / b"

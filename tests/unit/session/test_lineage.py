@@ -18,7 +18,7 @@ def _entries(text: str) -> list[dict[str, Any]]:
     requested."), x (an attachment), s(ubagent's). ``> ID`` is a ``last-prompt`` entry that names an
     end, ``>> ID, CUT`` one that takes CUT back, ``==`` a compaction.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for line in text.split("\n"):
         words = line.replace(",", " ").split()
         match words:
