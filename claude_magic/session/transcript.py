@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic.errors import OptionError
 
+from .folders import home_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -22,9 +24,14 @@ def config_folder(environment: Mapping[str, str]) -> Path:
     ----------
     environment
         `SessionOptions.environment`, which goes before the process's own.
+
+    Raises
+    ------
+    StartError
+        If there is no home directory to keep them in.
     """
     configured = environment.get("CLAUDE_CONFIG_DIR") or os.environ.get("CLAUDE_CONFIG_DIR")
-    return Path(configured) if configured else Path.home() / ".claude"
+    return Path(configured) if configured else home_folder() / ".claude"
 
 
 def check_session_id(session_id: str) -> str:

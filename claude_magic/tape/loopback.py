@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from claude_magic.errors import TapeError
+from claude_magic.shadowing import refuse_shadowed
 
 if TYPE_CHECKING:
     import asyncio
@@ -89,6 +90,7 @@ class LoopbackServer(ABC):
         """
         if self._thread is not None:
             raise TapeError(f"The server runs already, at {self.url}. Stop it first.")
+        refuse_shadowed()
         from .listener import Listener  # noqa: PLC0415 - starlette and uvicorn are heavy
 
         listener = Listener(self._application)

@@ -7,6 +7,8 @@ a console has no use for them.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from claude_magic.shadowing import refuse_shadowed
+
 from .control import ControlChannel
 from .status_text import one_line, status_text
 
@@ -32,5 +34,6 @@ _LAZY = {
 
 def __getattr__(name: str) -> object:
     if name in _LAZY:
+        refuse_shadowed()
         return getattr(import_module(f".{_LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
