@@ -17,8 +17,9 @@ with the first use of what needs it.
 from __future__ import annotations
 
 import importlib
+import sys
 
-from . import lazily
+from . import lazily, shadowing
 from ._version import __version__
 
 # As in typing, whose import would take most of the time that the import of this package takes.
@@ -72,7 +73,11 @@ _find = lazily.exports(__name__, _HOMES)
 
 
 def __getattr__(name: str) -> object:
-    return importlib.import_module("claude_magic.errors") if name == "errors" else _find(name)
+    if name == "errors":
+        return importlib.import_module("claude_magic.errors")
+    if _HOMES.get(name, __name__) not in sys.modules:
+        shadowing.refuse_shadowed()
+    return _find(name)
 
 
 def __dir__() -> list[str]:
@@ -81,6 +86,7 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Do what `%load_ext claude_magic` asks for: add the magics and connect in the background."""
+    shadowing.refuse_shadowed()  # before anything else is imported
     from .notebook import load  # noqa: PLC0415 - only a kernel needs IPython
 
     load(shell)

@@ -5,6 +5,7 @@
     ClaudeMagicError
     ├── UsageError             a magic line or a call that cannot be understood; nothing was sent
     ├── OptionError            an option with an impossible value (also a ValueError)
+    ├── ShadowedModuleError    a local file stands for a library that claude-magic needs
     ├── SessionError           the conversation cannot be used
     │   ├── StartError             Claude Code did not start
     │   ├── NotLoggedInError       no API key and no login
@@ -37,9 +38,15 @@ may pass by themselves.
 
 from __future__ import annotations
 
+from .well_formed import well_formed
+
 
 class ClaudeMagicError(Exception):
     """Base of every error that claude-magic raises on purpose."""
+
+    def __str__(self) -> str:
+        # A kernel cannot send an error whose text cannot be encoded, and its cell never ends.
+        return well_formed(super().__str__())
 
 
 class UsageError(ClaudeMagicError):
@@ -64,6 +71,39 @@ class OptionError(ClaudeMagicError, ValueError):
         self.option = option
         self.value = value
         self.expected = expected
+
+
+class ShadowedModuleError(ClaudeMagicError):
+    """A file in the working directory would be imported in the place of a dependency.
+
+    Parameters
+    ----------
+    name
+        The module.
+    path
+        The file.
+    was_run
+        Whether something else, such as the kernel, has imported it already.
+    """
+
+    def __init__(self, name: str, path: str, *, was_run: bool) -> None:
+        from shlex import quote  # noqa: PLC0415 - seldom needed
+
+        folder, _, file = path.rpartition("/")
+        if file.startswith("__init__."):
+            folder, _, file = folder.rpartition("/")
+        told = "was imported" if was_run else "would be imported"
+        super().__init__(
+            f"{path} {told} in the place of the library {name!r}, which claude-magic needs; "
+            f"{'something else has run it' if was_run else 'it was not run'}. Rename it, then "
+            f"restart the kernel:\nmv {quote(f'{folder}/{file}')} {quote(f'{folder}/my_{file}')}",
+        )
+        self.name = name
+        self.path = path
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows: `%load_ext` has nothing of its own loaded yet."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class SessionError(ClaudeMagicError):

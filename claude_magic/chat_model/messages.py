@@ -15,9 +15,11 @@ from langchain_core.messages import (
 )
 
 from claude_magic.errors import UsageError
-from claude_magic.session import Told, wire_name
+from claude_magic.session import Told
+from claude_magic.well_formed import well_formed, well_formed_json
 
 from .blocks import blocks_of
+from .calls import HistoryCalls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,15 +57,16 @@ def exchange(messages: Sequence[BaseMessage]) -> Exchange:
     """
     system: list[str] = []
     said: list[Told] = []
+    calls = HistoryCalls()
     for message in messages:
         if isinstance(message, SystemMessage):
             if said:
                 raise UsageError("A system message must come before the conversation, not in it.")
             system.append(str(message.text))
         elif isinstance(message, ToolMessage):
-            _add_result(said, message)
+            _add_result(said, message, calls)
         else:
-            said.append(told(message))
+            said.append(told(message, calls))
     if not said or said[-1].role != "user":
         raise UsageError(
             "The last message must be a human one, or a tool's: it is what Claude answers.",
@@ -74,8 +77,15 @@ def exchange(messages: Sequence[BaseMessage]) -> Exchange:
     return Exchange("\n\n".join(system) or None, tuple(history), prompt.content)
 
 
-def told(message: BaseMessage) -> Told:
+def told(message: BaseMessage, calls: HistoryCalls | None = None) -> Told:
     """Return what a message says.
+
+    Parameters
+    ----------
+    message
+        A human or AI message.
+    calls
+        The tool calls of the messages before it; None if there are none.
 
     Raises
     ------
@@ -83,13 +93,18 @@ def told(message: BaseMessage) -> Told:
         If it holds something that cannot be sent faithfully.
     """
     role = _role(message)
+    calls = calls or HistoryCalls()
     if isinstance(message, AIMessage):
-        content: Prompt = _answer(message)
+        content: Prompt = well_formed_json(_answer(message, calls))
         model = message.response_metadata.get("model_name")
         return Told(role, content, model if isinstance(model, str) else None)
     if isinstance(message.content, str):
-        return Told(role, message.content)
-    return Told(role, _plain(blocks_of(message.content)))
+        return Told(role, well_formed(message.content))
+    blocks = blocks_of(message.content)
+    for block in blocks:
+        if block["type"] == "tool_result":
+            block["tool_use_id"] = calls.result_id(str(block.get("tool_use_id") or ""))
+    return Told(role, well_formed_json(_plain(blocks)))
 
 
 def _role(message: BaseMessage) -> Literal["user", "assistant"]:
@@ -112,37 +127,30 @@ def _plain(blocks: list[dict[str, Any]]) -> Prompt:
     return blocks
 
 
-def _answer(message: AIMessage) -> Prompt:
+def _answer(message: AIMessage, history: HistoryCalls) -> Prompt:
     """Return the model's text, thinking and calls, each call once and where it stands."""
     if message.invalid_tool_calls:
         raise UsageError("The messages hold a tool call that is not valid JSON; leave it out.")
-    calls = {str(call["id"]): call for call in message.tool_calls}
+    calls = list(message.tool_calls)
     blocks: list[dict[str, Any]] = []
     content = [message.content] if isinstance(message.content, str) else message.content
     for block in content:
         kind = block.get("type") if isinstance(block, dict) else None
         if kind in {"tool_use", "tool_call", "input_json_delta", "tool_call_chunk"}:
-            call = calls.pop(str(block.get("id")), None) if isinstance(block, dict) else None
+            placed = str(block.get("id") or "") if isinstance(block, dict) else ""
+            call = next((each for each in calls if str(each["id"] or "") == placed), None)
             if call is not None:
-                blocks.append(_call(call))
+                calls = [each for each in calls if each is not call]
+                blocks.append(history.call(call))
         elif kind == "reasoning":
             blocks += _reasoning(block)  # type: ignore[arg-type]
         else:
             blocks += blocks_of([block])
-    blocks += [_call(call) for call in calls.values()]
+    blocks += [history.call(call) for call in calls]
     for block in blocks:
         if block["type"] == "text":  # the API takes no such end of an answer
             block["text"] = block["text"].rstrip()
     return _plain([block for block in blocks if block.get("text") != ""])
-
-
-def _call(call: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "tool_use",
-        "id": call["id"],
-        "name": wire_name(call["name"]),
-        "input": call["args"],
-    }
 
 
 def _reasoning(block: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -153,15 +161,16 @@ def _reasoning(block: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"type": "thinking", "thinking": block.get("reasoning", ""), "signature": signature}]
 
 
-def _add_result(said: list[Told], message: ToolMessage) -> None:
+def _add_result(said: list[Told], message: ToolMessage, calls: HistoryCalls) -> None:
     """Add a tool's result; all results of one answer belong into one message, before any text."""
     result: dict[str, Any] = {
         "type": "tool_result",
-        "tool_use_id": message.tool_call_id,
+        "tool_use_id": calls.result_id(message.tool_call_id),
         "content": _plain(blocks_of(message.content)) or "",
     }
     if message.status == "error":
         result["is_error"] = True
+    result = well_formed_json(result)
     if said and said[-1].role == "user" and not isinstance(said[-1].content, str):
         said[-1] = Told("user", [*said[-1].content, result])
     else:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.errors import UsageError
+from claude_magic.session.limits import check_argument, check_well_formed_json
 
 from .tools import choice_of, definitions_of
 
@@ -83,6 +85,8 @@ def with_settings(options: SessionOptions, settings: Mapping[str, Any]) -> Sessi
     if given.get("stop"):
         stop = given["stop"]
         fields["stop_sequences"] = [stop] if isinstance(stop, str) else list(stop)
+        check_well_formed_json("stop", fields["stop_sequences"])
+        check_argument("stop", json.dumps(fields["stop_sequences"]))
     tools = definitions_of(given.get("tools", ()))
     choice = choice_of(
         given.get("tool_choice"),

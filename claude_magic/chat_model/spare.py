@@ -8,12 +8,12 @@ import time
 import weakref
 from dataclasses import dataclass, field, replace
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_magic.errors import SessionClosedError
 from claude_magic.session import ClaudeSession, loop_thread
 from claude_magic.session.environment import inherited_names
+from claude_magic.session.folders import working_folder
 
 from .places import MAX_PROCESSES
 
@@ -204,4 +204,4 @@ def _surroundings() -> object:
     """Return what a process takes over from this one when it starts, such as a key set since."""
     inherited = {name: os.environ[name] for name in inherited_names(os.environ)}
     # Claude Code tells the model the date; nobody promises that it looks again.
-    return inherited, Path.cwd(), date.today()  # noqa: DTZ011 - that of this machine
+    return inherited, working_folder(), date.today()  # noqa: DTZ011 - that of this machine

@@ -45,7 +45,7 @@ def definitions_of(schemas: Sequence[Any]) -> tuple[ToolDefinition, ...]:
         definitions.append(
             ToolDefinition(
                 function["name"],
-                function.get("description", ""),
+                function.get("description") or "",
                 {"type": "object", "properties": {}, **parameters},
             ),
         )

@@ -62,7 +62,7 @@ def split(magic: Callable[..., Any], line: str) -> tuple[Namespace, str]:
             f"{rest.split()[0]} is not an option of this magic. "
             "Put -- before a prompt that starts with a dash.",
         )
-    return _parse(parser, arguments), rest.strip()
+    return _parse(parser, arguments), rest.strip(" \t\r\n")
 
 
 def _actions(parser: ArgumentParser) -> list[Action]:

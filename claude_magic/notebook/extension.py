@@ -17,7 +17,7 @@ from claude_magic.variables import TAPE_VARIABLE
 from .failure import brief_failures
 from .far_end import known_secrets_mask
 from .magics import ClaudeMagics
-from .verbatim import keep_verbatim
+from .verbatim import ClaudeLine, keep_verbatim
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -41,6 +41,7 @@ def load(shell: InteractiveShell) -> None:
         magics.put_in(deck)
     shell.register_magics(magics)
     shell.input_transformers_cleanup.insert(0, keep_verbatim)
+    shell.input_transformer_manager.token_transformers.insert(0, ClaudeLine)
     shell.Completer.custom_matchers.append(magics.matcher)
     atexit.register(_close_at_exit, magics, os.getpid())
     magics.link.open(magics.sessions)
@@ -79,6 +80,7 @@ def unload(shell: InteractiveShell) -> None:
     magics.close()
     sys.stdout.write("The conversation of this kernel has ended.\n")
     shell.input_transformers_cleanup.remove(keep_verbatim)
+    shell.input_transformer_manager.token_transformers.remove(ClaudeLine)
     shell.Completer.custom_matchers.remove(magics.matcher)
     shell.configurables.remove(magics)  # type: ignore[arg-type]
     del shell.magics_manager.registry[ClaudeMagics.__name__]

@@ -31,6 +31,13 @@ def brief_failures() -> Iterator[None]:
         raise
 
 
+def is_own_failure(error: BaseException) -> bool:
+    """Tell whether an error comes from one of our magics, and not from the user's own code."""
+    if isinstance(error, ShellUsageError):
+        return isinstance(error.__context__, ClaudeMagicError)
+    return isinstance(error, ClaudeMagicError) and "_render_traceback_" in vars(error)
+
+
 def _lines(error: ClaudeMagicError) -> list[str]:
     red, plain = "\x1b[0;31m", "\x1b[0m"
     return [f"{red}{type(error).__name__}{plain}: {error}"]

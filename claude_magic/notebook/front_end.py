@@ -7,6 +7,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from claude_magic.well_formed import well_formed
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -29,7 +31,12 @@ def notebook_path(shell: InteractiveShell) -> str:
     """
     # Jupyter Server sets the one, VS Code the other; batch runners and consoles set neither.
     told = os.environ.get("JPY_SESSION_NAME") or shell.user_ns.get("__vsc_ipynb_file__")
-    return str(told or Path.cwd())
+    if told:
+        return well_formed(str(told))
+    try:
+        return well_formed(str(Path.cwd()))
+    except OSError:  # it no longer exists
+        return os.environ.get("PWD") or os.sep
 
 
 def front_end(shell: InteractiveShell) -> FrontEnd:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: So much goes with a prompt at most, in bytes of UTF-8.
 LIMIT_BYTES = 1024
 
+#: The failed cell is looked for among this many, the one that asks included.
+_RECENT = 10
+
 
 class KernelContext:
     """What one conversation knows of the kernel. Main thread only.
@@ -59,8 +62,12 @@ class KernelContext:
         self._digest, self._told = self._looked, self._telling
 
     def _errors(self) -> list[str]:
-        # The cell that asks is the newest one.
-        before = [run for run in self._history.recent(2) if run.status != "running"][-1:]
+        # The cell that asks is the newest one. A failed prompt is in the conversation already.
+        before = [
+            run
+            for run in self._history.recent(_RECENT)
+            if run.status != "running" and not run.is_own_failure
+        ][-1:]
         return [f"cell [{run.number}] failed: {run.error}" for run in before if run.error]
 
 

@@ -57,6 +57,7 @@ from .pump import pump
 from .reply import Reply
 from .request import Request, option_changes
 from .turn_options import options_for_turn
+from .verbatim import without_last_line_end
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -444,7 +445,7 @@ class ClaudeMagics(Configuration, Magics):
                 if options.cell or options.here:
                     raise UsageError("--cell and --here are for %%claude cells.")
             else:
-                options, prompt = parse_options(self.claude, line), cell.strip("\n")
+                options, prompt = parse_options(self.claude, line), without_last_line_end(cell)
             request = Request.of(prompt, options, self.shell.user_ns)
             if options.once:
                 if options.session or options.fork or options.bg:
@@ -500,7 +501,7 @@ class ClaudeMagics(Configuration, Magics):
     def claude_context(self, line: str, cell: str | None = None) -> None:
         """Show exactly what would be sent with a prompt, and send nothing."""
         with brief_failures():
-            text = line if cell is None else cell.strip("\n")
+            text = line if cell is None else without_last_line_end(cell)
             context = self._side(self.session).context
             self.secrets.learn()
             told = compose(text, self.shell.user_ns, None, context.told(), known=self.secrets.mask)

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from claude_magic.well_formed import well_formed
+
 from .events import (
     BackgroundReply,
     Event,
@@ -44,7 +46,6 @@ from .session import ClaudeSession
 from .state import SessionState, SessionStatus
 from .tools import ToolDefinition, wire_name
 from .turn import Prompt, Told, Turn
-from .well_formed import well_formed
 
 if TYPE_CHECKING:
     from .sdk import claude_program

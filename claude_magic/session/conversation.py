@@ -6,10 +6,10 @@ import asyncio
 import importlib
 import logging
 import os
+import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from claude_magic.errors import (
@@ -27,6 +27,7 @@ from claude_magic.errors import (
     TurnLimitError,
     UsageError,
 )
+from claude_magic.shadowing import refuse_shadowed
 
 from .asking import Asking
 from .background import Background
@@ -41,6 +42,7 @@ from .events import (
     TurnStarted,
     Usage,
 )
+from .folders import working_folder
 from .line import Line
 from .loop import loop_thread, running_loop_thread
 from .observations import Answering, Began, Result, TaskEnded, TasksChanged, TokensSpent
@@ -52,6 +54,7 @@ from .watchdog import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from pathlib import Path
     from types import ModuleType
 
     from .events import Event
@@ -302,8 +305,8 @@ class Conversation:
                     self._tell(replace(self.status, reason=""))
             async with loop_thread().starts:
                 # Importing the SDK takes most of a second; other sessions go on meanwhile.
-                sdk = await asyncio.to_thread(importlib.import_module, "claude_magic.session.sdk")
-                self._cwd = self._cwd or Path.cwd()
+                sdk = await asyncio.to_thread(_import_sdk)
+                self._cwd = self._cwd or working_folder()
                 place = await self._continuity.find_place(self._cwd)
                 await self._recall()
                 client = self._client_at(sdk, place, self._cwd)
@@ -948,3 +951,10 @@ async def _answer_of(question: Awaitable[T]) -> T:
 
 def _first_line(error: Exception | None) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _import_sdk() -> ModuleType:
+    if "claude_magic.session.sdk" not in sys.modules:
+        # The working directory and what is in it may have changed since the extension was loaded.
+        refuse_shadowed()
+    return importlib.import_module("claude_magic.session.sdk")

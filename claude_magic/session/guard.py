@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING
 
 from . import supervisor
 from .environment import CREDENTIALS_BY_DESCRIPTOR, FORCED, blanked, inherited_names
+from .folders import make_temporary_folder
 from .host import WindowsHost, this_host
 from .leftovers import COOKIE, folder_prefix
+from .limits import check_variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,9 +125,17 @@ def prepare(
 
     Raises
     ------
-    OSError
+    OptionError
+        If a variable that Claude Code inherits is longer than the system takes.
+    StartError
         If there is no temporary folder that can be written.
+    OSError
+        If it is full.
     """
+    environ = {**os.environ, **extra}
+    kept = inherited_names(environ, [*extra, *_OWN])
+    for name in kept:
+        check_variable(name, environ.get(name, ""))
     owner = own_mark()
     folder = _private_folder(owner)
     # mkdtemp gives mode 0700, and a short name: Claude Code puts a socket in there, too, whose path
@@ -142,7 +152,7 @@ def prepare(
         **extra,
         "CLAUDE_MAGIC_PROGRAM": str(program),
         # The SDK adds variables of its own after this; their names are on the list already.
-        "CLAUDE_MAGIC_KEEP": ",".join(inherited_names({**os.environ, **extra}, [*extra, *_OWN])),
+        "CLAUDE_MAGIC_KEEP": ",".join(kept),
         "CLAUDE_MAGIC_DESCRIPTORS": ",".join(
             f"{variable}={name}" for variable, name in CREDENTIALS_BY_DESCRIPTOR.items()
         ),
@@ -189,7 +199,7 @@ def _private_folder(owner: str) -> Path:
     with _lock:
         # Something may have cleared the temporary folder up since.
         if _folder is None or not _folder.is_dir():
-            _folder = Path(tempfile.mkdtemp(prefix=folder_prefix(owner)))
+            _folder = make_temporary_folder(folder_prefix(owner))
             atexit.register(_remove, _folder, os.getpid())
         return _folder
 

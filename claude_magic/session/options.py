@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from claude_magic.errors import OptionError
+from claude_magic.well_formed import well_formed
 
+from .limits import check_argument, check_unicode, check_variable, check_well_formed_json
 from .tools import ToolDefinition
 from .transcript import variables_for_transcripts_in
 
@@ -166,10 +168,11 @@ class SessionOptions:
     notebook: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("model", "system_prompt", "label", "name", "notebook"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, str) or not value.strip()):
-                raise OptionError(name, value, "a non-empty text or None")
+        for name in ("model", "label", "name", "notebook"):
+            _check_text(name, getattr(self, name))
+        if self.system_prompt is not None:
+            _check_text("system_prompt", self.system_prompt, names=False)
+            object.__setattr__(self, "system_prompt", well_formed(self.system_prompt))
         _check_choice("effort", self.effort, Effort, optional=True)
         _check_choice("permission_mode", self.permission_mode, PermissionMode)
         # The kernel may change its directory; what Claude may look at must not move with it.
@@ -194,8 +197,7 @@ class SessionOptions:
         object.__setattr__(self, "client_tools", _definitions(self.client_tools))
         for name in ("output_schema", "thinking", "request_fields"):
             _check_json(name, getattr(self, name))
-        if self.thinking is not None and self.thinking.get("type") not in _THINKING:
-            raise OptionError("thinking", self.thinking, f"of a type among {', '.join(_THINKING)}")
+        _check_thinking(self.thinking)
         _check_count("max_tokens", self.max_tokens, 1)
         _check_count("max_retries", self.max_retries, 0)
         object.__setattr__(self, "environment", self._variables())
@@ -204,6 +206,7 @@ class SessionOptions:
         for variable, text in self.environment.items():
             if not isinstance(variable, str) or not isinstance(text, str):
                 raise OptionError("environment", {variable: text}, "names and values that are text")
+            check_variable(variable, text)
         if self.transcript_folder is None:
             return dict(self.environment)
         folder = _directory("transcript_folder", self.transcript_folder)
@@ -221,6 +224,16 @@ class SessionOptions:
         return replace(self, **changes)
 
 
+def _check_text(option: str, value: object, *, names: bool = True) -> None:
+    """Check that a value is a text or None; one that names something must be one exactly."""
+    if value is None:
+        return
+    if not isinstance(value, str) or not value.strip():
+        raise OptionError(option, value, "a non-empty text or None")
+    if names:
+        check_argument(option, value)
+
+
 def _check_choice(option: str, value: object, choices: Any, *, optional: bool = False) -> None:
     allowed = get_args(choices)
     if value in allowed or (optional and value is None):
@@ -231,9 +244,16 @@ def _check_choice(option: str, value: object, choices: Any, *, optional: bool = 
 
 def _check_json(option: str, value: object) -> None:
     try:
-        json.dumps(value)
+        text = json.dumps(value)
     except (TypeError, ValueError) as error:
         raise OptionError(option, value, f"JSON: {error}") from None
+    check_well_formed_json(option, value)
+    check_argument(option, text)
+
+
+def _check_thinking(thinking: Mapping[str, Any] | None) -> None:
+    if thinking is not None and thinking.get("type") not in _THINKING:
+        raise OptionError("thinking", thinking, f"of a type among {', '.join(_THINKING)}")
 
 
 def _check_count(option: str, value: object, least: int) -> None:
@@ -255,10 +275,16 @@ def _definitions(value: object) -> tuple[ToolDefinition, ...]:
 
 
 def _directory(option: str, value: str | Path) -> Path:
-    path = Path(value).expanduser()
-    if not str(value).strip() or not path.is_dir():
+    try:
+        path = Path(value).expanduser()
+        exists = bool(str(value).strip()) and path.is_dir()
+    except (OSError, RuntimeError, ValueError):  # no home directory; a NUL; a name too long
+        exists = False
+    if not exists:
         raise OptionError(option, str(value), "a directory that exists")
-    return path.resolve()
+    resolved = path.resolve()
+    check_unicode(option, str(resolved))
+    return resolved
 
 
 def _directories(option: str, value: object) -> tuple[Path, ...]:
@@ -286,4 +312,5 @@ def _tools(option: str, value: object, *, rules: bool = False) -> tuple[str, ...
         if tool not in TOOLS and not (isinstance(tool, str) and tool.startswith("mcp__")):
             known = ", ".join(TOOLS)
             raise OptionError(option, name, f"made of names of tools, which are {known}")
+    check_argument(option, ",".join(names))
     return names

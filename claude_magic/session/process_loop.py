@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from . import supervisor
+from .limits import MAX_ARGUMENT_BYTES, variable_bytes
 from .pipes import PipeLoop
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ class ProcessLoop(PipeLoop):
     watches its own children instead. Loop thread only.
     """
 
-    async def _make_subprocess_transport(
+    async def _make_subprocess_transport(  # noqa: PLR0913, PLR0917 - asyncio's own signature
         self,
         protocol: asyncio.SubprocessProtocol,
         args: Any,
-        shell: bool,  # noqa: FBT001 - asyncio's own signature
+        shell: bool,  # noqa: FBT001
         stdin: int | None,
         stdout: int | None,
         stderr: int | None,
@@ -51,6 +52,13 @@ class ProcessLoop(PipeLoop):
             # An interrupt of the kernel goes to its process group; the supervisor leaves that
             # group before it runs.
             kwargs["start_new_session"] = True
+            # Of the kernel's other variables Claude Code is passed none, so one that no process
+            # can be started with does not matter.
+            kwargs["env"] = {
+                name: value
+                for name, value in kwargs["env"].items()
+                if variable_bytes(name, value) < MAX_ARGUMENT_BYTES
+            }
         started = self.create_future()
         transport = unix_events._UnixSubprocessTransport(  # type: ignore[attr-defined] # noqa: SLF001
             self, protocol, args, shell, stdin, stdout, stderr, bufsize,

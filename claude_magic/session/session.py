@@ -10,9 +10,11 @@ import threading
 import time
 import weakref
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.errors import OptionError, SessionClosedError, UsageError
+from claude_magic.well_formed import well_formed_json
 
 from .conversation import Conversation
 from .host import this_host
@@ -329,6 +331,8 @@ class ClaudeSession:
             json.dumps([prompt, [told.content for told in history]])
         except TypeError as error:
             raise UsageError(f"The prompt is not JSON; nothing was sent: {error}") from error
+        prompt = well_formed_json(prompt)
+        history = [replace(told, content=well_formed_json(told.content)) for told in history]
         conversation = self._mine()
         conversation.check_open()
         chosen = self._chosen

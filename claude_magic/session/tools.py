@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.errors import OptionError
+from claude_magic.well_formed import well_formed
+
+from .limits import check_well_formed_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +59,9 @@ class ToolDefinition:
             raise OptionError(
                 "tool", {self.name: schema}, f"one with a JSON schema: {error}"
             ) from None
+        check_well_formed_json("tool", {self.name: schema})
         object.__setattr__(self, "input_schema", schema)
+        object.__setattr__(self, "description", well_formed(self.description))
 
     @property
     def wire_name(self) -> str:

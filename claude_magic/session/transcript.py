@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from claude_magic.errors import OptionError
 
+from .folders import home_folder
 from .foreign_json import MAX_ENTRY_BYTES, BrokenJsonError, lines_of, parse_object
 
 if TYPE_CHECKING:
@@ -25,9 +26,14 @@ def config_folder(environment: Mapping[str, str]) -> Path:
     ----------
     environment
         `SessionOptions.environment`, which goes before the process's own.
+
+    Raises
+    ------
+    StartError
+        If there is no home directory to keep them in.
     """
     configured = environment.get("CLAUDE_CONFIG_DIR") or os.environ.get("CLAUDE_CONFIG_DIR")
-    return Path(configured) if configured else Path.home() / ".claude"
+    return Path(configured) if configured else home_folder() / ".claude"
 
 
 def variables_for_transcripts_in(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from claude_magic.errors import TapeError
+from claude_magic.shadowing import refuse_shadowed
 
 if TYPE_CHECKING:
     import asyncio
@@ -121,6 +122,7 @@ class LoopbackServer(ABC):
         """
         if self._thread is not None:
             raise TapeError(f"The server runs already, at {self.url}. Stop it first.")
+        refuse_shadowed()
         from .listener import Listener  # noqa: PLC0415 - starlette and uvicorn are heavy
 
         listener = Listener(self._application, self._admits)

@@ -6,6 +6,8 @@ The panels are imported on first use: ipywidgets takes time, and a console has n
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from claude_magic.shadowing import refuse_shadowed
+
 from .control import ControlChannel
 from .status_text import one_line, status_text
 
@@ -34,5 +36,6 @@ _LAZY = {
 
 def __getattr__(name: str) -> object:
     if name in _LAZY:
+        refuse_shadowed()
         return getattr(import_module(f".{_LAZY[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

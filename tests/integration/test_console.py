@@ -104,3 +104,22 @@ def test_ctrl_c_stops_the_answer_and_nothing_else(console: Console, api: Any) ->
     shown = console.run("%claude Go on.")
     assert "Tell me a story." in shown
     assert "Once upon a time" in str(api.requests[-1].body)
+
+
+@pytest.mark.parametrize(
+    ("lines", "prompt"),
+    [
+        (["%%claude", ">>> x = 1", "In [1]: y?", "%time", ""], ">>> x = 1\nIn [1]: y?\n%time"),
+        (['%claude it\'s """ what?'], 'it\'s """ what?'),
+        (["%claude why \\", ">>> is that?"], "why >>> is that?"),
+        (["x = %claude what is this?"], "what is this?"),
+    ],
+)
+def test_a_prompt_is_sent_as_it_is_typed(
+    console: Console, api: Any, lines: list[str], prompt: str
+) -> None:
+    console.run("%load_ext claude_magic")
+    for line in lines:
+        console.type(line)
+    console.read_until_prompt()
+    assert [request.prompt for request in api.requests] == [prompt]

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from claude_magic.notebook.failure import is_own_failure
+
 from .bounded_text import BoundedText, bounded
 from .output import Output
 from .stand_in import StandIn
@@ -60,6 +62,8 @@ class CellRun:
         How it stands. ``"error"`` also if a magic in it showed a traceback and went on.
     error
         The exception's type and message in one line, or None.
+    is_own_failure
+        Whether it failed because a magic of ours did, and not through the user's code.
     outputs
         What it wrote and displayed and its result, in order and as plain text, without the
         traceback; the middle is left out if it is long. Of a ``%%claude`` cell nothing is kept.
@@ -78,6 +82,7 @@ class CellRun:
     source: str
     status: Literal["running", "ok", "error"]
     error: str | None
+    is_own_failure: bool
     outputs: str
     pictures: tuple[Picture, ...]
     is_prompt: bool
@@ -199,7 +204,7 @@ class CellHistory:
             # The first frame is IPython's.
             trace = traceback_of(self._shell, error, frames and frames.tb_next)
         watch.finish(result, error)
-        if trace is not None and not watch.run.is_prompt:
+        if trace is not None and not watch.run.is_own_failure:
             self._last_error, self._last_failure = trace, watch.seen()
 
     def _number(self, info: ExecutionInfo) -> int | None:
@@ -365,6 +370,7 @@ class _Watch:
             source=bounded(source, MAX_SOURCE),
             status="running",
             error=None,
+            is_own_failure=False,
             outputs="",
             pictures=(),
             is_prompt=is_prompt_cell or _PROMPT_LINE.search(source) is not None,
@@ -408,6 +414,11 @@ class _Watch:
             self.run.error = summary_of(shown)
         elif failed:
             self.run.error = "It was interrupted."
+        # A prompt cell runs none of the user's code.
+        is_prompt_cell = self.output is None
+        self.run.is_own_failure = failed and (
+            is_prompt_cell or (shown is not None and is_own_failure(shown))
+        )
         self.run.elapsed_s = time.monotonic() - self._began_s
         self._info = self.shown_error = None
         self.nested.clear()

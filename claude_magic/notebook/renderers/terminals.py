@@ -7,6 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from claude_magic.shadowing import refuse_shadowed
+
 from .segments import SINGLE_BLOCKS, Segments
 
 if TYPE_CHECKING:
@@ -159,6 +161,7 @@ class RichTerminal:
 
     def __init__(self, file: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         # rich takes 0.1 s to load, and only a conversation in a terminal needs it.
+        refuse_shadowed()
         from rich.console import Console  # noqa: PLC0415
         from rich.theme import Theme  # noqa: PLC0415
 

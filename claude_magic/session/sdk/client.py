@@ -27,9 +27,12 @@ from claude_agent_sdk import (
 )
 
 from claude_magic.errors import ConnectionLostError, StartError
+from claude_magic.session.folders import working_folder
 from claude_magic.session.guard import prepare
+from claude_magic.session.limits import check_argument
 from claude_magic.session.options import SCHEDULING_TOOLS
 from claude_magic.session.permission import Allow, PermissionRequest
+from claude_magic.well_formed import well_formed
 
 from .request import (
     SETTINGS,
@@ -110,7 +113,7 @@ class Client:
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._decide = decide
         self._options = options
-        self._cwd = options.cwd or Path.cwd()
+        self._cwd = options.cwd or working_folder()
         # A branch needs an id of its own; a conversation that goes on has one.
         goes_on = place.resumes is not None and not place.branches
         self._launch = prepare(
@@ -173,7 +176,8 @@ class Client:
         # As an argument every user of the machine would see it in the list of processes, and it
         # could not be longer than 128 KiB.
         path = self._launch.scratch / "system-prompt"
-        path.write_text(options.system_prompt or "", encoding="utf-8")
+        # As bytes: a text file's line ends would be those of the platform.
+        path.write_bytes((options.system_prompt or "").encode())
         return {"system-prompt-file": str(path)}
 
     @property
@@ -392,7 +396,7 @@ class Client:
         if isinstance(answer, Allow):
             changed = answer.arguments
             return PermissionResultAllow(updated_input=None if changed is None else dict(changed))
-        return PermissionResultDeny(message=answer.reason, interrupt=answer.stop)
+        return PermissionResultDeny(message=well_formed(answer.reason), interrupt=answer.stop)
 
 
 def _extra_arguments(
@@ -406,6 +410,7 @@ def _extra_arguments(
         # The SDK's own option warns, into whichever cell runs, that a tool which is allowed
         # beforehand is not asked for; that is what it is there for.
         arguments["allowedTools"] = ",".join(allowed)
+        check_argument("allowed_tools", arguments["allowedTools"])
     if not options.keep_transcript:
         arguments["no-session-persistence"] = None
     return arguments

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from claude_agent_sdk import HookMatcher, SdkMcpTool, ToolAnnotations, create_sdk_mcp_server
 
 from claude_magic.errors import ClaudeMagicError, OptionError
+from claude_magic.session.limits import check_argument
 from claude_magic.session.options import SCHEDULING_TOOLS
 from claude_magic.session.permission import PermissionRequest
 from claude_magic.session.served import KERNEL_SERVER, ToolAnswer
 from claude_magic.session.tools import CLIENT_SERVER, own_name, wire_name
+from claude_magic.well_formed import well_formed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +70,9 @@ def request_variables(
         # directory's `.claude/scheduled_tasks.json`, whoever wrote that file.
         variables["CLAUDE_CODE_DISABLE_CRON"] = "1"
     if options.request_fields:
-        variables[_EXTRA_BODY] = json.dumps({**_own_fields(options), **options.request_fields})
+        fields = {**_own_fields(options), **options.request_fields}
+        variables[_EXTRA_BODY] = written = json.dumps(fields)
+        check_argument("request_fields", f"{_EXTRA_BODY}={written}")
     if options.max_tokens is not None:
         variables["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(options.max_tokens)
     if options.max_retries is not None:
@@ -118,7 +122,7 @@ def _served(tool: ServedTool) -> SdkMcpTool[Any]:
         except Exception as error:
             _logger.exception("A tool of this process raised.")
             answer = ToolAnswer(f"The tool failed: {type(error).__name__}: {error}", is_error=True)
-        content: list[dict[str, Any]] = [{"type": "text", "text": answer.text}]
+        content: list[dict[str, Any]] = [{"type": "text", "text": well_formed(answer.text)}]
         for picture in answer.pictures:
             data = base64.b64encode(picture.data).decode()
             content.append({"type": "image", "data": data, "mimeType": picture.media_type})

@@ -39,7 +39,7 @@ from claude_magic.session.observations import (
     TokensSpent,
 )
 from claude_magic.session.tools import own_name
-from claude_magic.session.well_formed import well_formed
+from claude_magic.well_formed import well_formed
 
 from .failures import error_of
 from .request import STRUCTURED_OUTPUT

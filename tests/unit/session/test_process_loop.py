@@ -72,7 +72,7 @@ def test_a_process_that_something_else_reaped_ends_without_a_log_message(
         )
         os.kill(process.pid, signal.SIGKILL)
         with suppress(ChildProcessError):  # the thread was faster
-            os.waitpid(process.pid, 0)
+            os.waitpid(process.pid, 0)  # noqa: ASYNC222 - it has ended
         return (await process.communicate(), process.returncode)[1]
 
     with caplog.at_level(logging.DEBUG):
