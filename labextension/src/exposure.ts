@@ -7,7 +7,7 @@ export interface Readable {
 }
 
 const NOT_WHOLE = 'The window is too small to show all of this request.';
-const COVERED = 'Something on this page covers this request.';
+export const COVERED = 'Something on this page covers this request.';
 const ALTERED = 'Something on this page changes how this request looks.';
 
 /** Distance between the points that are tested, in CSS pixels. */

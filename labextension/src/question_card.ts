@@ -1,7 +1,7 @@
 import type { NotebookPanel } from '@jupyterlab/notebook';
 
 import { QUIET, able, element, enable, say } from './elements';
-import { obstacle, unreadable, type Readable } from './exposure';
+import { COVERED, obstacle, unreadable, type Readable } from './exposure';
 import { foreign, isRaised, lower, raise, topElement } from './top_layer';
 import type { OpenQuestion } from './wire';
 
@@ -31,7 +31,6 @@ const LAB_OVERLAYS =
   '.jp-ModalCommandPalette:not(.lm-mod-hidden)';
 
 const FOREIGN = 'Another dialog is open on this page.';
-const MOVED = '';
 
 /**
  * A permission request in the browser's top layer, docked to the bottom of its notebook. What comes
@@ -150,7 +149,11 @@ export class QuestionCard {
       }
     });
     // Of two requests side by side, the one that is touched comes to the front.
-    node.addEventListener('pointerdown', () => this._state.hidden || this._promote());
+    node.addEventListener('pointerdown', () => {
+      if (this._obstructed) {
+        this._promote();
+      }
+    });
   }
 
   private _button(choice: Choice, label: string, title: string): HTMLButtonElement {
@@ -233,8 +236,9 @@ export class QuestionCard {
     }
     this._place();
     const obstacle = this._obstacle();
+    this._obstructed = obstacle !== null;
     if (obstacle !== null || this._moved()) {
-      this._disable(obstacle ?? MOVED);
+      this._disable(obstacle ?? '');
       return;
     }
     const now = performance.now();
@@ -272,7 +276,7 @@ export class QuestionCard {
     if (found !== null) {
       return others.length > 0 ? FOREIGN : found;
     }
-    return this._paintedOver ? 'Something on this page covers this request.' : null;
+    return this._paintedOver ? COVERED : null;
   }
 
   /** Put the card above all else, with the focus and the scrolling that it has. */
@@ -319,7 +323,8 @@ export class QuestionCard {
       }
     }
     const hidden = this._body.scrollHeight <= this._body.clientHeight + 1;
-    say(this._extent, hidden ? '' : `${this.question.lines.toLocaleString('en-US')} lines; scroll to see all of them`);
+    const lines = this.question.lines.toLocaleString('en-US');
+    say(this._extent, hidden ? '' : `${lines} lines; scroll to see all of them`);
   }
 
   /** Tell whether the card has moved since the last check. */
@@ -407,6 +412,7 @@ export class QuestionCard {
   private _texts: Readable[] = [];
   private _below = new WeakSet<Element>();
   private _paintedOver = false;
+  private _obstructed = false;
   private _clearSince: number | null = null;
   private _enabled = false;
   private _sent = false;

@@ -10,7 +10,7 @@ import pytest
 
 from claude_magic.tape import Reply, ToolUse
 
-from .overlays import OVERLAYS, Overlay
+from .overlays import FULL, OVERLAYS, TOP, Overlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +131,44 @@ def _check(page: Page, card: Locator, overlay: Overlay, clean: bytes) -> None:
         page.evaluate("new Promise(done => setTimeout(done, 800))")
         press(page)
         assert disabled(page).count() == 1, "it can be pressed"
+
+
+#: Puts a box into the answer, as markup that passed the gate would, and returns what it covers.
+OVERFLOWING = """
+style => {
+  const output = document.querySelector('.jp-OutputArea-output.jp-RenderedMarkdown');
+  const box = document.createElement('div');
+  box.style = style;
+  output.append(box);
+  const { left, top, right, bottom } = output.getBoundingClientRect();
+  const outside = [];
+  for (let y = 2; y < innerHeight; y += 8) {
+    for (let x = 2; x < innerWidth; x += 8) {
+      const within = x >= left && x <= right && y >= top && y <= bottom;
+      if (!within && box.contains(document.elementFromPoint(x, y))) outside.push([x, y]);
+    }
+  }
+  box.remove();
+  return outside;
+}
+"""
+
+
+def test_what_an_answer_draws_stays_in_its_output(
+    open_notebook: OpenNotebook, scripted: Callable[..., str]
+) -> None:
+    notebook = open_notebook(scripted(Reply.of("An **answer**.")), "%%claude\nGo.")
+    notebook.run(0)
+    notebook.run(1)
+    notebook.wait_for_text(1, "An answer.")
+    for style in (
+        f"position:fixed;{FULL}{TOP}",
+        f"position:absolute;{FULL}{TOP}",
+        f"position:relative;left:-400px;top:-200px;{FULL}{TOP}",
+        f"margin:-400px;{FULL}{TOP}",
+        f"position:fixed;transform:scale(9);{FULL}{TOP}",
+    ):
+        assert notebook.page.evaluate(OVERFLOWING, style) == [], style
 
 
 def test_what_comes_at_the_last_moment_has_a_press_do_nothing(asking: Notebook) -> None:

@@ -529,3 +529,33 @@ def test_looks_and_can_be_read(open_notebook: OpenNotebook, scripted: Script, th
     finally:
         gate.set()
         notebook.command("apputils:change-theme", theme="JupyterLab Light")
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_without_the_extension_the_panel_is_made_of_core_widgets(
+    open_notebook: OpenNotebook, theme: str
+) -> None:
+    notebook = open_notebook(
+        "from claude_magic.session import SessionOptions, SessionRegistry\n"
+        "from claude_magic.widgets import CorePanel\n"
+        "sessions = SessionRegistry(SessionOptions(label='<img src=x onerror=\"owned = 1\">'))\n"
+        "before = sessions.main.status.session_id\n"
+        "CorePanel(sessions)",
+        "print(sessions.main.status.session_id != before, sessions.main.session.chosen.effort)",
+    )
+    notebook.command("apputils:change-theme", theme=f"JupyterLab {theme}")
+    try:
+        notebook.run(0)
+        panel = notebook.output(0)
+        panel.get_by_text("new: Not connected yet").wait_for()
+        notebook.screenshot(f"core-panel-{theme.lower()}", of=notebook.cell(0))
+        panel.get_by_label("Effort").select_option("high")
+        panel.get_by_role("button", name="Reset", exact=True).click()
+        panel.get_by_role("button", name="Really? Context is lost").click()
+        panel.get_by_role("button", name="Reset", exact=True).wait_for()
+        notebook.run(1)
+        assert notebook.output(1).inner_text().split() == ["True", "high"]
+        assert panel.locator("img").count() == 0
+        assert notebook.page.evaluate("window.owned") is None
+    finally:
+        notebook.command("apputils:change-theme", theme="JupyterLab Light")

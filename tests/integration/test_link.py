@@ -11,6 +11,7 @@ from support.front_end import FrontEndWithExtension, told_by
 from claude_magic import __version__
 from claude_magic.notebook.wire import TARGET
 from claude_magic.tape import Hold, Reply, ToolUse
+from claude_magic.widgets.status_panel import MODULE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,3 +217,20 @@ def test_unloading_leaves_nothing_to_be_found_and_loading_again_is_heard(
     assert front_end.comms == []
     kernel.run("%load_ext claude_magic")
     assert front_end.hello()["status"] == "ok"
+
+
+def test_the_panel_needs_the_extension_only_where_a_page_has_it(
+    kernel: Kernel, front_end: FrontEndWithExtension
+) -> None:
+    kernel.run("%reload_ext claude_magic")
+    assert MODULE not in _modules(kernel)
+    assert front_end.hello()["status"] == "ok"
+    assert MODULE in _modules(kernel)
+
+
+def _modules(kernel: Kernel) -> set[str]:
+    """Return the JavaScript modules that the status panel's models and views are looked for in."""
+    ran = kernel.run("%claude_status")
+    opened = [each["data"]["state"] for each in ran.contents("comm_open")]
+    assert opened
+    return {state[name] for state in opened for name in ("_model_module", "_view_module")}
