@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from claude_magic.notebook.renderers import gate
-from claude_magic.notebook.renderers.folds import bounded, fold, visible
+from claude_magic.notebook.renderers.folds import bounded, fold
+from claude_magic.notebook.renderers.gate import visible
 
 PIECES = [
     *("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</pre>", "</details>", "<"),
