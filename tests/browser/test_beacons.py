@@ -91,7 +91,7 @@ EXAMINE = r"""
           const address = value.replace(/[\s\x00-\x20]/g, '');
           if (/^(?!https?:|mailto:|attachment:)[a-z][a-z0-9+.-]*:/i.test(address)) found.push(`scheme ${named(node)}`);
         }
-        if (name === 'style' && /url\(|position|@import/i.test(value)) found.push(`style ${named(node)}`);
+        if (name === 'style' && /url\(|position:(?!\s*relative)|@import/i.test(value)) found.push(`style ${named(node)}`);
       }
       const style = getComputedStyle(node);
       if (/fixed|sticky/.test(style.position)) found.push(`${style.position} ${named(node)}`);

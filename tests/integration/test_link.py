@@ -181,7 +181,9 @@ def test_a_cell_is_proposed_in_the_place_of_one_that_was_run(
             proposed.extend(told["cells"])
 
     front_end.run("%claude_fix", "fix", take)
-    assert proposed == [{"kind": "code", "source": "1 / 1", "replaces": "broken"}]
+    assert proposed == [
+        {"kind": "code", "source": "1 / 1", "replaces": "broken", "found": [], "cleaned": "1 / 1"}
+    ]
     front_end.run("1 / 1", "broken")
     assert front_end.hello()["state"]["failed"] is None
 

@@ -113,6 +113,7 @@ def math_in(text: str) -> list[str]:
         for string in _Strings(_PARSER.render(rest)).strings
         # What JupyterLab puts back into code is not math.
         for number in re.findall(r"@@(\d+)@@", string)
+        if int(number) < len(removed)
     ]
     # With and without JupyterLab's first step.
     for source in (rest, text):
@@ -128,5 +129,5 @@ def attributes_in(text: str) -> list[str]:
     escaped = [
         part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for part in removed
     ]
-    page = re.sub(r"@@(\d+)@@", lambda found: escaped[int(found[1])], page)
+    page = re.sub(r"@@(\d+)@@", lambda found: escaped[int(found[1]) % len(escaped)] if escaped else "", page)
     return re.findall(r"<[a-z]+[^>]* [^>]*>", page)

@@ -93,6 +93,8 @@ _MOST_NAMED = 200
 #: What begins math or a reference in some front end, as it is written and as a page shows it.
 _WIDE_MATH = r"\$\$|\\\[|\\begin"
 _OPENING_OF_MATH = r"\\[(\[]|\\begin|\\(?:eq)?ref"
+#: An at sign that is one only in the page.
+_HIDDEN_AT = r"\\@|&(?:#0*64|#[xX]0*40|commat);?"
 #: What makes links and pictures of addresses and texts.
 _MAKES_ATTRIBUTES = r"[\[@]|://|www\."
 _BLANK_LINES = re.compile(r"\n[ \t]*(?=\n)")
@@ -229,7 +231,7 @@ def _dangerous(text: str) -> bool:
     Nor must what becomes ``@@`` later: JupyterLab puts math in the place of ``@@0@@``.
     """
     return bool(
-        "\\@" in text
+        re.search(_HIDDEN_AT, text)
         or ("<" in text and re.search(_TAG, re.sub(_NO_TAG, "", text)))
         or ("![" in text and _IMAGE.search(text))
         or _leads(text)
@@ -515,7 +517,7 @@ def _prose(text: str, risk: _Risk) -> str:
     text = re.sub(_OPENING_LINE, _without_name, text)
     if alive:
         text = _without_math(text)
-    return _ATTRIBUTES.sub(f"&#123;{_BREAK}", text).replace("\\@", f"&#64;{_BREAK}")
+    return re.sub(_HIDDEN_AT, f"&#64;{_BREAK}", _ATTRIBUTES.sub(f"&#123;{_BREAK}", text))
 
 
 def _without_addresses(text: str) -> str:

@@ -323,6 +323,7 @@ def test_a_formula_with_another_command_is_shown_as_code(text: str, shown: str) 
         '```\n\\\\(x" onclick="pwn()\\\\)\n```\n\n[a](@\\@0\\@@)',
         '- ```\n  $x" onclick="pwn()$\n  ```\n\n[a](@\\@0@@)',
         '<https://x/$a"onclick="pwn()$>',
+        '$x" onclick="pwn()$\n\n[a](&#64;&commat;0&#x40;&#64;)',
     ],
 )
 def test_math_that_jupyterlab_puts_into_an_attribute_ends_none(text: str) -> None:
@@ -338,6 +339,42 @@ def test_a_line_is_shown_as_it_is_and_holds_no_math(text: str) -> None:
     page = MarkdownIt("commonmark", {"html": True}).render(f"<sub>{shown}</sub>")
     assert html.unescape(re.sub(r"<[^>]*>", "", page)).strip() == text
     assert not [math for math in math_in(f"<sub>{shown}</sub>") if _commands(math)]
+
+
+# -- cells of Markdown ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "cleaned"),
+    [
+        ("Only *text*, [a](b.md) and $x$.", [], "Only *text*, [a](b.md) and $x$."),
+        ("```python\nget('https://a.b')\n```", [], "```python\nget('https://a.b')\n```"),
+        (
+            "![a](http://x.y/?b) <img src=z>",
+            ["HTML: img", "addresses: x.y"],
+            "(image) [a]&#40;http:&#47;/x.y/?b) &lt;img src=z>",
+        ),
+        ("[a](https://b.c)", ["addresses: b.c"], "[a]&#40;https:&#47;/b.c)"),
+        ("[a](//b.c/d)", ["addresses: b.c"], "[a]&#40;//b.c/d)"),
+        ("[a]: //b.c/d", ["addresses: b.c"], "[a]&#58; //b.c/d"),
+        ("<https://b.c>", ["addresses: b.c"], "https:&#47;/b.c"),
+        ("www.b.c", ["addresses: www.b.c"], "www&#46;b.c"),
+        ("```mermaid\nA\n```", ["diagrams or directives: mermaid"], "```\nA\n```"),
+        ("x{.a}", ["links or attributes"], "x&#123;<span></span>.a}"),
+        ("[a](javascript:x)", ["links or attributes"], "[a]&#40;javascript:x)"),
+    ],
+)
+def test_what_is_left_out_of_a_cell_is_named(text: str, found: list[str], cleaned: str) -> None:
+    assert gate.findings(text) == found
+    assert gate.local_markdown(text) == cleaned
+
+
+@given(texts)
+def test_what_is_cleaned_of_a_cell_holds_no_address(text: str) -> None:
+    page = MarkdownIt("commonmark", {"html": True}).render(gate.local_markdown(text))
+    for _tag, attributes in Tags(page).found:
+        for address in (attributes.get("href"), attributes.get("src")):
+            assert not re.match(r"(?i)[a-z][\w+.-]*:|//", address or ""), page
 
 
 # -- time -----------------------------------------------------------------------------------------
