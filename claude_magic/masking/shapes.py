@@ -2,7 +2,7 @@
 
 The prefixes are those that the services document; most are also in the rules of gitleaks and of
 detect-secrets. Neither is a dependency. detect-secrets 1.5 knows half of these shapes, needs
-requests and PyYAML, and its patterns for URLs, JWTs and names take quadratic time on text that a
+requests and PyYAML, and its patterns for JWTs and OpenAI keys take quadratic time on text that a
 model can choose; gitleaks is a Go program.
 """
 
