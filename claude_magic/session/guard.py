@@ -135,8 +135,7 @@ def prepare(
     """
     owner = own_mark()
     launcher = _private_folder(owner) / "claude"
-    # mkdtemp gives mode 0700, and a short name: Claude Code puts a socket in there, too, whose path
-    # has 103 bytes at most. Where that is not enough it makes a folder beside ours.
+    # mkdtemp gives mode 0700.
     scratch = Path(tempfile.mkdtemp(dir=launcher.parent, prefix=""))
     # Claude Code leaves images and the output of commands there.
     extra = {**_scratch_variable(scratch), **extra, **FORCED}
