@@ -137,10 +137,8 @@ def prepare(
     for name in kept:
         check_variable(name, environ.get(name, ""))
     owner = own_mark()
-    folder = _private_folder(owner)
-    # mkdtemp gives mode 0700, and a short name: Claude Code puts a socket in there, too, whose path
-    # has 103 bytes at most. Where that is not enough it makes a folder beside ours.
-    scratch = Path(tempfile.mkdtemp(dir=folder, prefix=""))
+    # mkdtemp gives mode 0700.
+    scratch = Path(tempfile.mkdtemp(dir=_private_folder(owner), prefix=""))
     # Claude Code leaves images and the output of commands there.
     extra = {**_scratch_variable(scratch), **extra, **FORCED}
     if platform == "win32":
