@@ -122,11 +122,12 @@ def lineage(
     turns, owners = _turns_of(entries)
     start = _last_compaction(entries)
     latest = {id(entry) for entry in entries[start:]}
-    left_out = {*without, *_rewound(entries, owners)} & turns.keys() - set(answered)
+    known = set(answered)
+    left_out = {*without, *_rewound(entries, owners)} & turns.keys() - known
     for turn in turns.values():  # each after the one that it follows
-        if turn.parent in left_out and turn.id not in answered:
+        if turn.parent in left_out and turn.id not in known:
             left_out.add(turn.id)
-    alive = _alive(entries, turns, owners, left_out, set(answered), latest)
+    alive = _alive(entries, turns, owners, left_out, known, latest)
     spare = turns.keys() - alive if strict else _superseded(turns) - alive
     dropped = left_out | {each for each in spare if id(turns[each].prompt) in latest}
     parents = _new_parents(entries, owners, [turns[e] for e in turns if e in alive], latest)
@@ -142,11 +143,12 @@ def lineage(
             kept.append(
                 {**entry, "parentUuid": parents[row_id]} if row_id in parents else entry,
             )
+    part = {*alive, None}
     held = {str(entry["uuid"]) for entry in kept if _is_row(entry)}
     living = [
         entry
         for entry in entries
-        if _is_row(entry) and owners[str(entry["uuid"])] in {*alive, None} and is_message(entry)
+        if _is_row(entry) and owners[str(entry["uuid"])] in part and is_message(entry)
     ]
     return Lineage(
         tuple(kept),
