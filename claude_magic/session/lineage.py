@@ -8,7 +8,6 @@ out the line of turns that belongs to the conversation, so that the transcript c
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 Entry: TypeAlias = "dict[str, Any]"
 
 #: Stop reasons of a message that does not end its turn.
-_GOES_ON = {None, "tool_use", "pause_turn"}
+_GOES_ON = {"tool_use", "pause_turn"}
 
 _INTERRUPTED = "[Request interrupted by user"
 
@@ -123,11 +122,12 @@ def lineage(
     turns, owners = _turns_of(entries)
     start = _last_compaction(entries)
     latest = {id(entry) for entry in entries[start:]}
-    left_out = {*without, *_rewound(entries, owners)} & turns.keys() - set(answered)
+    known = set(answered)
+    left_out = {*without, *_rewound(entries, owners)} & turns.keys() - known
     for turn in turns.values():  # each after the one that it follows
-        if turn.parent in left_out and turn.id not in answered:
+        if turn.parent in left_out and turn.id not in known:
             left_out.add(turn.id)
-    alive = _alive(entries, turns, owners, left_out, set(answered), latest)
+    alive = _alive(entries, turns, owners, left_out, known, latest)
     spare = turns.keys() - alive if strict else _superseded(turns) - alive
     dropped = left_out | {each for each in spare if id(turns[each].prompt) in latest}
     parents = _new_parents(entries, owners, [turns[e] for e in turns if e in alive], latest)
@@ -143,11 +143,12 @@ def lineage(
             kept.append(
                 {**entry, "parentUuid": parents[row_id]} if row_id in parents else entry,
             )
+    part = {*alive, None}
     held = {str(entry["uuid"]) for entry in kept if _is_row(entry)}
     living = [
         entry
         for entry in entries
-        if _is_row(entry) and owners[str(entry["uuid"])] in {*alive, None} and is_message(entry)
+        if _is_row(entry) and owners[str(entry["uuid"])] in part and is_message(entry)
     ]
     return Lineage(
         tuple(kept),
@@ -163,7 +164,7 @@ def lineage(
 def is_message(entry: Entry) -> bool:
     """Tell whether an entry is a message of the conversation."""
     # A turn that was stopped before its first word ends with one of the user's.
-    return entry.get("type") in {"assistant", "user"}
+    return entry.get("type") in ("assistant", "user")
 
 
 def ends_turn(entry: Entry) -> bool:
@@ -173,7 +174,8 @@ def ends_turn(entry: Entry) -> bool:
         return False
     # "No response requested." is Claude Code's own, put behind a prompt that a crash cut off.
     own = message.get("model") == "<synthetic>" and not entry.get("isApiErrorMessage")
-    return not own and message.get("stop_reason") not in _GOES_ON
+    reason = message.get("stop_reason")
+    return not own and isinstance(reason, str) and reason not in _GOES_ON
 
 
 def _is_row(entry: Entry) -> bool:
@@ -221,13 +223,13 @@ def _turns_of(entries: Sequence[Entry]) -> tuple[dict[str, _Turn], dict[str, str
     turns: dict[str, _Turn] = {}
     for row_id in rows:
         # An entry comes after its parent, except where a store has merged two files.
-        path: deque[str] = deque()
+        path: dict[str, None] = {}
         at: str | None = row_id
         while at is not None and at in rows and at not in owners and at not in path:
-            path.appendleft(at)
+            path[at] = None
             parent = rows[at].get("parentUuid")
             at = parent if isinstance(parent, str) else None
-        for each in path:
+        for each in reversed(path):
             parent = rows[each].get("parentUuid")
             before = rows.get(parent) if isinstance(parent, str) else None
             anchor = owner = None
@@ -257,7 +259,7 @@ def _last_compaction(entries: Sequence[Entry]) -> int:
 def _vain_compaction(entries: Sequence[Entry], without: Collection[str]) -> int | None:
     """Return the index of a summary made for a prompt that is left out, if nothing followed it."""
     start = _last_compaction(entries)
-    if start == 0 or not any(entry.get("uuid") in without for entry in entries[:start]):
+    if start == 0 or not any(_is_row(e) and e["uuid"] in without for e in entries[:start]):
         return None
     answered = any(ends_turn(e) and not e.get("isApiErrorMessage") for e in entries[start:])
     return None if answered else start
@@ -350,6 +352,7 @@ def _new_parents(
         if id(turn.prompt) not in latest:
             continue
         parent = turn.prompt.get("parentUuid")
+        parent = parent if isinstance(parent, str) else None
         if before is not None:
             if turn.parent != before.id:
                 parents[turn.id] = before.end

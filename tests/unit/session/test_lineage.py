@@ -223,6 +223,33 @@ def test_the_conversation_is_found_in_any_transcript(case: Case) -> None:
     assert found.missing == tuple(case.missing.split())
 
 
+#: What nobody writes there, and a store may hold all the same.
+ODD: list[Any] = [None, 0, [], {}, ["p1"], {"p1": 1}, "p1", "", True]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize(
+    "name",
+    ["type", "uuid", "parentUuid", "message", "leafUuid", "cutUuid", "subtype", "isMeta"],
+)
+def test_an_odd_value_in_a_transcript_breaks_nothing(name: str, odd: Any) -> None:
+    for entries in map(_entries, (CASES["taken back"].transcript, CASES["summarised"].transcript)):
+        for index in range(len(entries)):
+            changed = [*entries[:index], {**entries[index], name: odd}, *entries[index + 1 :]]
+            message = {**entries[index], "message": {"content": odd, "stop_reason": odd}}
+            for each in (changed, [*entries[:index], message, *entries[index + 1 :]]):
+                lineage(lineage(each, ("p2", "p4")).entries, (), ("p1",), strict=True)
+
+
+def test_parents_that_go_round_in_a_circle_end() -> None:
+    lineage(_entries("p1 < a2\n a1 < p1\n p2 < a1\n a2 < p2"))
+
+
+def test_a_long_transcript_takes_no_longer_backwards() -> None:
+    entries = _entries("\n".join(f"p{n} < {f'p{n - 1}' if n else '-'}" for n in range(20_000)))
+    assert len(lineage([*entries[-2::-1], entries[-1]]).prompts) == len(entries)
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_is_left_is_one_line_and_stays_as_it_is(case: Case) -> None:
     first = lineage(
