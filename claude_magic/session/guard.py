@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from . import supervisor
 from .environment import CREDENTIALS_BY_DESCRIPTOR, blanked, inherited_names
-from .folders import make_temporary_folder
+from .folders import home_folder, make_temporary_folder, temporary_folder_named
 from .host import WindowsHost, this_host
 from .leftovers import COOKIE, folder_prefix
 from .limits import check_variable
@@ -128,16 +128,18 @@ def prepare(
     OptionError
         If a variable that Claude Code inherits is longer than the system takes.
     StartError
-        If there is no temporary folder that can be written.
+        If there is no temporary folder that can be written, or no home directory.
     OSError
         If it is full.
     """
+    home_folder({**os.environ, **extra})
+    owner = own_mark()
+    folder = _private_folder(owner)
+    extra = {**_temporary_variable(folder), **extra}
     environ = {**os.environ, **extra}
     kept = inherited_names(environ, [*extra, *_OWN])
     for name in kept:
         check_variable(name, environ.get(name, ""))
-    owner = own_mark()
-    folder = _private_folder(owner)
     # mkdtemp gives mode 0700, and a short name: Claude Code puts a socket in there, too, whose path
     # has 103 bytes at most. Where that is not enough it makes a folder beside ours.
     scratch = Path(tempfile.mkdtemp(dir=folder, prefix=""))
@@ -177,6 +179,15 @@ def _scratch_variable(scratch: Path) -> dict[str, str]:
     """Return what has Claude Code put its temporary files there, unless that was chosen."""
     name = "CLAUDE_CODE_TMPDIR"
     return {} if name in os.environ else {name: str(scratch)}
+
+
+def _temporary_variable(folder: Path) -> dict[str, str]:
+    """Return what has Claude Code use our temporary folder's place if the named one is unusable."""
+    used = str(folder.parent)
+    name, wanted = temporary_folder_named(os.environ)
+    if wanted is None or os.path.realpath(wanted) == os.path.realpath(used):
+        return {}
+    return dict.fromkeys({name, "TMPDIR"}, used)
 
 
 def _quiet() -> dict[str, str]:
