@@ -363,7 +363,8 @@ def _lab_extension(name: str) -> Path | None:
     except RuntimeError:  # no home directory
         return None
     for folder in folders:
-        if Path(folder, name, "package.json").is_file():
+        # Path.is_file raises where the user may not look.
+        if os.path.isfile(os.path.join(folder, name, "package.json")):  # noqa: PTH113, PTH118
             return Path(folder, name)
     return None
 

@@ -164,6 +164,8 @@ def _run(
             "HOME": str(folder / "home"),
             "CLAUDE_CONFIG_DIR": str(folder / "home" / "claude"),
             "WORK": str(folder / "work"),
+            "IPYTHONDIR": str(folder / "home" / "ipython"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "home" / "runtime"),
         },
         capture_output=True,
         text=True,

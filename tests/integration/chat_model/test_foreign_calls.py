@@ -135,5 +135,4 @@ def test_the_api_is_sent_what_it_takes(connected: Any) -> None:
     for name in ("Kimi", "one id for several calls", "a name with dots"):
         messages += [*HISTORIES[name], AIMessage("So."), HumanMessage("And?")]
     ClaudeCodeChatModel(warm_spare=False).invoke(messages)
-    print([r.body for r in connected.requests])
     _check(_blocks([message["content"] for message in connected.requests[-1].messages]))

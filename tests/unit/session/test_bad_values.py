@@ -101,13 +101,7 @@ def test_an_inherited_variable_that_is_too_long_is_refused(
         prepare(tmp_path / "claude", {}, "5f1c0a52-7d58-4d4f-8e5e-0f6a2b0c9d11")
 
 
-@pytest.mark.parametrize(
-    ("value", "taken"),
-    [("x" * (MAX_ARGUMENT_BYTES - 3), True), ("x" * (MAX_ARGUMENT_BYTES - 2), False)],
-)
-def test_the_limit_is_that_of_linux(value: str, taken: bool) -> None:  # noqa: FBT001
-    if taken:
-        SessionOptions(environment={"A": value})
-    else:
-        with pytest.raises(OptionError, match="128 KiB"):
-            SessionOptions(environment={"A": value})
+def test_the_limit_is_that_of_linux() -> None:
+    SessionOptions(environment={"A": "x" * (MAX_ARGUMENT_BYTES - len("A=") - 1)})
+    with pytest.raises(OptionError, match="128 KiB"):
+        SessionOptions(environment={"A": "x" * (MAX_ARGUMENT_BYTES - len("A="))})
