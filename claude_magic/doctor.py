@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ._version import __version__
+from .errors import StartError
 from .masking import mask
+from .shadowing import find_shadowing
 from .variables import TAPE_VARIABLE
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
 
 #: So long may a program take to answer, in seconds.
 _TIMEOUT_S = 60.0
+
+#: Longest name of the folder for temporary files that leaves room for sockets in it, in bytes;
+#: their paths have at most 103 bytes on macOS and 107 on Linux.
+LONGEST_TEMPORARY_BYTES = 80
 
 _CLOUDS = {
     "CLAUDE_CODE_USE_BEDROCK": "Amazon Bedrock",
@@ -99,6 +105,10 @@ def examine(environ: Mapping[str, str] = os.environ) -> list[Finding]:
         The environment that a kernel would have.
     """
     checks: list[Callable[[Mapping[str, str]], list[Finding]]] = [
+        _temporary,
+        _working,
+        _home,
+        _libraries,
         _claude_code,
         _login,
         _far_end,
@@ -133,6 +143,71 @@ def report(findings: list[Finding], *, as_json: bool) -> str:
 def is_fine(findings: list[Finding]) -> bool:
     """Tell whether a cell can be answered."""
     return all(finding.state is not State.BROKEN for finding in findings)
+
+
+def _temporary(environ: Mapping[str, str]) -> list[Finding]:
+    from .session.folders import make_temporary_folder, temporary_folder_named  # noqa: PLC0415
+
+    name, wanted = temporary_folder_named(environ)
+    set_it = "set TMPDIR to a folder that you can write before the kernel starts"
+    try:
+        folder = make_temporary_folder("claude-magic-doctor-", environ)
+    except StartError as error:
+        return [Finding("temporary files", State.BROKEN, error.reason, set_it)]
+    folder.rmdir()
+    used = str(folder.parent)
+    if wanted is not None and os.path.realpath(wanted) != os.path.realpath(used):
+        told = f"{used}; {name}={wanted!r} is missing, read-only or not valid UTF-8"
+        return [Finding("temporary files", State.LIMITED, told, f"{set_it}, or unset {name}")]
+    if len(os.fsencode(used)) > LONGEST_TEMPORARY_BYTES:
+        told = f"{used}; too long for the sockets of some commands"
+        return [Finding("temporary files", State.LIMITED, told, f"{set_it}, with a shorter name")]
+    if os.name == "posix" and os.statvfs(used).f_flag & os.ST_NOEXEC:
+        told = f"{used}, mounted noexec: programs that are built there do not run"
+        return [Finding("temporary files", State.LIMITED, told, set_it)]
+    return [Finding("temporary files", State.FINE, used)]
+
+
+def _working(_: Mapping[str, str]) -> list[Finding]:
+    from .session.folders import working_folder  # noqa: PLC0415
+
+    try:
+        return [Finding("working directory", State.FINE, str(working_folder()))]
+    except StartError as error:
+        return [Finding("working directory", State.BROKEN, error.reason, "cd to another")]
+
+
+def _home(environ: Mapping[str, str]) -> list[Finding]:
+    from .session.folders import home_folder  # noqa: PLC0415
+
+    try:
+        home = home_folder(environ)
+    except StartError as error:
+        remedy = "set HOME to a folder that you can write before the kernel starts"
+        return [Finding("home directory", State.BROKEN, error.reason, remedy)]
+    return [Finding("home directory", State.FINE, str(home))]
+
+
+def _libraries(_: Mapping[str, str]) -> list[Finding]:
+    """Tell of files that a kernel in this folder would import in the place of our dependencies."""
+    try:
+        folder = str(Path.cwd())
+    except OSError:
+        return []
+    behind = [entry for entry in sys.path if entry and not _is_same(entry, folder)]
+    return [
+        Finding(
+            "libraries",
+            State.BROKEN,
+            f"{path} would be imported in the place of {name!r}",
+            "rename it, then restart the kernel",
+        )
+        for name, path in find_shadowing(folder, behind).items()
+    ]
+
+
+def _is_same(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _claude_code(environ: Mapping[str, str]) -> list[Finding]:
@@ -275,8 +350,13 @@ def _sandbox(_: Mapping[str, str]) -> list[Finding]:
 def _lab_extension(name: str) -> Path | None:
     from jupyter_core.paths import jupyter_path  # noqa: PLC0415 - comes with ipykernel
 
-    for folder in jupyter_path("labextensions"):
-        if Path(folder, name, "package.json").is_file():
+    try:
+        folders = jupyter_path("labextensions")
+    except RuntimeError:  # no home directory
+        return None
+    for folder in folders:
+        # Path.is_file raises where the user may not look.
+        if os.path.isfile(os.path.join(folder, name, "package.json")):  # noqa: PTH113, PTH118
             return Path(folder, name)
     return None
 

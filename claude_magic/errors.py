@@ -40,6 +40,9 @@ from __future__ import annotations
 
 from .well_formed import well_formed
 
+#: An error shows so much of a value, in characters.
+_LONGEST_VALUE = 200
+
 
 class ClaudeMagicError(Exception):
     """Base of every error that claude-magic raises on purpose."""
@@ -67,7 +70,10 @@ class OptionError(ClaudeMagicError, ValueError):
     """
 
     def __init__(self, option: str, value: object, expected: str) -> None:
-        super().__init__(f"{option}={value!r}: must be {expected}")
+        shown = repr(value)
+        if len(shown) > _LONGEST_VALUE:
+            shown = f"{shown[:_LONGEST_VALUE]}… ({len(shown):,} characters)"
+        super().__init__(f"{option}={shown}: must be {expected}")
         self.option = option
         self.value = value
         self.expected = expected

@@ -33,21 +33,32 @@ def refuse_shadowed() -> None:
         folder = os.path.realpath(os.getcwd())
     except OSError:
         return  # it is gone, and so is whatever was in it
-    has_folder, after = _behind_in_path(folder)
+    has_folder, behind = _behind_in_path(folder)
     if not has_folder:
         return
+    for name, path in find_shadowing(folder, behind).items():
+        from .errors import ShadowedModuleError  # noqa: PLC0415 - seldom needed
+
+        raise ShadowedModuleError(name, path, was_run=_is_loaded_from(name, path))
+
+
+def find_shadowing(folder: str, behind: list[str]) -> dict[str, str]:
+    """Return the modules of a folder that stand for dependencies of ours: name → file.
+
+    Parameters
+    ----------
+    folder
+        The folder, which comes first where modules are looked for.
+    behind
+        The folders that come behind it.
+    """
     local = dict(_modules_in(folder))
     found = {
         name: local[name]
-        for name in local.keys() & _names_in(after)
-        if _hides(name, local[name], after)
+        for name in local.keys() & _names_in(behind)
+        if _hides(name, local[name], behind)
     }
-    if not found:
-        return
-    for name in sorted(found.keys() & _needed()):
-        from .errors import ShadowedModuleError  # noqa: PLC0415 - seldom needed
-
-        raise ShadowedModuleError(name, found[name], was_run=_is_loaded_from(name, found[name]))
+    return {name: found[name] for name in sorted(found.keys() & _needed())} if found else {}
 
 
 def _behind_in_path(folder: str) -> tuple[bool, list[str]]:

@@ -57,8 +57,8 @@ class HistoryCalls:
                 if theirs == wanted:
                     del self._open[index]
                     return ours
-            if _ID.fullmatch(given):
-                return given
+        if _ID.fullmatch(given):
+            return given
         raise UsageError(
             f"A tool message has tool_call_id={given!r}, and no tool call before it has this id. "
             "Give it the id of the call that it answers. Nothing was sent.",

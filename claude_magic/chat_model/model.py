@@ -117,7 +117,13 @@ class ClaudeCodeChatModel(BaseChatModel):
     ...     await model.ainvoke("What is my name?")
     """
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        populate_by_name=True,
+        arbitrary_types_allowed=True,
+        # An error would show the values of variables, which may be secrets.
+        hide_input_in_errors=True,
+    )
 
     model_name: str | None = Field(default=None, alias="model")
     effort: Effort | None = None

@@ -28,6 +28,14 @@ def temporary_folders(environ: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys(folder for folder in (*named, *usual) if _is_utf8(folder)))
 
 
+def temporary_folder_named(environ: Mapping[str, str]) -> tuple[str, str | None]:
+    """Return the variable that names the folder for temporary files, and the folder if it does."""
+    for name in _VARIABLES:
+        if environ.get(name):
+            return name, environ[name]
+    return _VARIABLES[0], None
+
+
 def make_temporary_folder(prefix: str, environ: Mapping[str, str] = os.environ) -> Path:
     """Create a temporary folder for this user alone, in the first place where that is possible.
 
@@ -70,23 +78,37 @@ def working_folder() -> Path:
     return folder
 
 
-def home_folder() -> Path:
+def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the home directory of this user.
+
+    Parameters
+    ----------
+    environ
+        The environment that may name it.
 
     Raises
     ------
     StartError
         If HOME is not set and the user has no passwd entry.
     """
+    named = environ.get("HOME" if os.name == "posix" else "USERPROFILE")
+    if named:
+        return Path(named)
     try:
-        return Path.home()
-    except RuntimeError:
+        return Path("~").expanduser() if environ is os.environ else _passwd_home()
+    except (ImportError, KeyError, RuntimeError):
         who = f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
         raise StartError(
             f"there is no home directory: HOME is not set and {who} has no passwd entry. Set HOME "
             "to a folder that you can write before the kernel starts, such as "
             "`export HOME=/var/tmp/$(id -u); mkdir -p $HOME`.",
         ) from None
+
+
+def _passwd_home() -> Path:
+    import pwd  # noqa: PLC0415 - Windows has none
+
+    return Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
 def _is_utf8(path: str) -> bool:

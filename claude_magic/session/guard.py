@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from . import supervisor
 from .environment import CREDENTIALS_BY_DESCRIPTOR, FORCED, blanked, inherited_names
-from .folders import make_temporary_folder
+from .folders import home_folder, make_temporary_folder, temporary_folder_named
 from .host import WindowsHost, this_host
 from .leftovers import COOKIE, folder_prefix
 from .limits import check_variable
@@ -128,17 +128,20 @@ def prepare(
     OptionError
         If a variable that Claude Code inherits is longer than the system takes.
     StartError
-        If there is no temporary folder that can be written.
+        If there is no temporary folder that can be written, or no home directory.
     OSError
         If it is full.
     """
+    home_folder({**os.environ, **extra})
+    owner = own_mark()
+    folder = _private_folder(owner)
+    extra = {**_temporary_variable(folder), **extra}
     environ = {**os.environ, **extra}
     kept = inherited_names(environ, [*extra, *_OWN])
     for name in kept:
         check_variable(name, environ.get(name, ""))
-    owner = own_mark()
     # mkdtemp gives mode 0700.
-    scratch = Path(tempfile.mkdtemp(dir=_private_folder(owner), prefix=""))
+    scratch = Path(tempfile.mkdtemp(dir=folder, prefix=""))
     # Claude Code leaves images and the output of commands there.
     extra = {**_scratch_variable(scratch), **extra, **FORCED}
     if platform == "win32":
@@ -175,6 +178,15 @@ def _scratch_variable(scratch: Path) -> dict[str, str]:
     """Return what has Claude Code put its temporary files there, unless that was chosen."""
     name = "CLAUDE_CODE_TMPDIR"
     return {} if name in os.environ else {name: str(scratch)}
+
+
+def _temporary_variable(folder: Path) -> dict[str, str]:
+    """Return what has Claude Code use our temporary folder's place if the named one is unusable."""
+    used = str(folder.parent)
+    name, wanted = temporary_folder_named(os.environ)
+    if wanted is None or os.path.realpath(wanted) == os.path.realpath(used):
+        return {}
+    return dict.fromkeys({name, "TMPDIR"}, used)
 
 
 def _quiet() -> dict[str, str]:

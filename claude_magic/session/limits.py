@@ -11,8 +11,6 @@ from claude_magic.errors import OptionError
 #: the byte that ends it.
 MAX_ARGUMENT_BYTES = 128 * 1024
 
-_SHOWN = 60
-
 
 def check_unicode(option: str, text: str) -> None:
     """Check that a text is valid Unicode, without NUL.
@@ -26,10 +24,10 @@ def check_unicode(option: str, text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise OptionError(
-            option, _short(text), f"valid Unicode; character {error.start} is a lone surrogate"
+            option, text, f"valid Unicode; character {error.start} is a lone surrogate"
         ) from None
     if "\0" in text:
-        raise OptionError(option, _short(text), "a text without NUL characters")
+        raise OptionError(option, text, "a text without NUL characters")
 
 
 def check_argument(option: str, text: str) -> None:
@@ -45,7 +43,7 @@ def check_argument(option: str, text: str) -> None:
     if size >= MAX_ARGUMENT_BYTES:
         raise OptionError(
             option,
-            _short(text),
+            text,
             f"shorter than 128 KiB when it is passed to Claude Code; it has {size:,} bytes",
         )
 
@@ -92,10 +90,4 @@ def check_well_formed_json(option: str, value: object) -> None:
     try:
         json.dumps(value, ensure_ascii=False, default=dict).encode()
     except UnicodeEncodeError:
-        raise OptionError(
-            option, _short(json.dumps(value, default=dict)), "made of valid Unicode"
-        ) from None
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+        raise OptionError(option, value, "made of valid Unicode") from None
