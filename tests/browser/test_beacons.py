@@ -219,6 +219,10 @@ def _proposed(payloads: dict[str, str]) -> Reply:
     return Reply.of(ToolUse("mcp__kernel__propose_cells", {"cells": cells}))
 
 
+@pytest.mark.promise(
+    "Nothing the model writes loads, runs, triggers a command or is drawn outside its output.",
+    against="model",
+)
 @pytest.mark.parametrize("kind", ADDRESSES)
 def test_nothing_that_the_model_writes_is_alive(
     open_watched: Callable[..., Any],
@@ -320,6 +324,10 @@ def _pend(
     return bar
 
 
+@pytest.mark.promise(
+    "Proposed Markdown is source until it is accepted, and accepting warns about HTML and addresses.",
+    against="model",
+)
 @pytest.mark.parametrize(
     ("button", "cell_holds", "hits"),
     [

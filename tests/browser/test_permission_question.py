@@ -120,6 +120,10 @@ def test_an_answer_for_the_session_is_not_asked_again_and_interrupting_cancels(
     assert "2" in notebook.output(3).inner_text()
 
 
+@pytest.mark.promise(
+    "Only the user's own click or key answers a permission request.",
+    against="model",
+)
 def test_no_script_and_no_chance_presses_a_button(
     open_notebook: OpenNotebook,
     scripted: Callable[..., str],

@@ -262,6 +262,7 @@ class Opened:
         self.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
 
+@pytest.mark.promise("Opening a notebook runs, approves and sends nothing.", against="sender")
 @pytest.mark.parametrize("front_end", FRONT_ENDS)
 def test_a_hostile_notebook_and_what_lies_next_to_it_do_nothing(
     lab: Lab,
@@ -313,6 +314,7 @@ def test_a_hostile_notebook_and_what_lies_next_to_it_do_nothing(
     context.close()
 
 
+@pytest.mark.promise("Opening a notebook runs, approves and sends nothing.", against="sender")
 @pytest.mark.parametrize("front_end", FRONT_ENDS)
 def test_stored_views_of_ours_in_a_trusted_notebook_are_text_that_does_nothing(
     lab: Lab, browser: Browser, beacon: Beacon, front_end: str

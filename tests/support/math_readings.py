@@ -129,5 +129,7 @@ def attributes_in(text: str) -> list[str]:
     escaped = [
         part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for part in removed
     ]
-    page = re.sub(r"@@(\d+)@@", lambda found: escaped[int(found[1]) % len(escaped)] if escaped else "", page)
+    page = re.sub(
+        r"@@(\d+)@@", lambda found: escaped[int(found[1]) % len(escaped)] if escaped else "", page
+    )
     return re.findall(r"<[a-z]+[^>]* [^>]*>", page)

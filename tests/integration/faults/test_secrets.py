@@ -186,6 +186,10 @@ cut = "x" * 1990 + {values!r}[0]
 """
 
 
+@pytest.mark.promise(
+    "Values of secret variables stay masked after the variable is gone.",
+    against="model",
+)
 def test_known_values_are_masked_for_the_life_of_the_kernel(
     start_kernel: Callable[..., Kernel], api: Any, tmp_path: Path, figure: Callable[[str], None]
 ) -> None:

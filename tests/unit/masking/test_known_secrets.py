@@ -254,6 +254,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.promise("Values of secret variables are masked in every spelling.", against="model")
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("value", VALUES)
 def test_a_value_is_masked_in_every_spelling(value: str, spelling: str) -> None:
@@ -351,6 +352,10 @@ def test_of_two_values_that_hold_each_other_nothing_is_left() -> None:
 # -- for a kernel's life ---------------------------------------------------------------------------
 
 
+@pytest.mark.promise(
+    "Values of secret variables stay masked after the variable is gone.",
+    against="model",
+)
 def test_what_was_learnt_is_kept() -> None:
     namespace: dict[str, object] = {"password": PLANTED}
     known = KnownSecrets(namespace)

@@ -35,6 +35,7 @@ def _gone(secret: str) -> list[str]:
     return [word[:8] for word in words if len(word) >= 8][:1] or [secret[:8]]
 
 
+@pytest.mark.promise("Secrets written next to their names are masked.", against="model")
 @pytest.mark.parametrize("notation", NOTATIONS)
 @pytest.mark.parametrize(
     ("kept", "secret"), [row[1:] for row in SHAPES], ids=[r[0] for r in SHAPES]
@@ -47,6 +48,7 @@ def test_a_secret_is_gone_in_every_notation(kept: str, secret: str, notation: st
     assert mask(masked) == masked
 
 
+@pytest.mark.promise("Secrets written next to their names are masked.", against="model")
 @pytest.mark.parametrize("notation", ["as it is", "between lines"])
 @pytest.mark.parametrize(
     ("kept", "secret"), [row[1:] for row in QUOTED], ids=[r[0] for r in QUOTED]

@@ -67,6 +67,7 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
+@pytest.mark.promise("No HTML of the model's has an attribute or runs.", against="model")
 @settings(max_examples=500, deadline=None)
 @given(texts)
 def test_no_parser_finds_a_tag_that_could_run(text: str) -> None:
@@ -162,6 +163,7 @@ MARGINS += [
 ]
 
 
+@pytest.mark.promise("No fence of the model's is executed by a front end.", against="model")
 @pytest.mark.parametrize("fence", ["```", "~~~", "`````", ":::"])
 @pytest.mark.parametrize("margin", MARGINS)
 def test_no_line_opens_a_fence_that_a_front_end_obeys(margin: str, fence: str) -> None:
@@ -247,6 +249,10 @@ def _encoded(command: str) -> list[str]:
     ]
 
 
+@pytest.mark.promise(
+    "Math holds only TeX commands that neither link, load nor style.",
+    against="model",
+)
 @pytest.mark.parametrize("around", AROUND)
 def test_no_parser_finds_a_command_that_is_not_on_the_list(around: str) -> None:
     for number, command in enumerate(COMMANDS):

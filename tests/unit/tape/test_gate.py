@@ -110,6 +110,10 @@ def is_open(client: socket.socket) -> bool:
     return True
 
 
+@pytest.mark.promise(
+    "A tape's port serves and keeps no connection without its token.",
+    against="local",
+)
 def test_a_connection_without_the_token_ends_within_seconds(server: LoopbackServer) -> None:
     with ExitStack() as stack:
         clients = {name: stack.enter_context(connected(server)) for name in UNKNOWN}
@@ -196,6 +200,10 @@ def hammer(server: LoopbackServer, done: threading.Event) -> None:
         client.close()
 
 
+@pytest.mark.promise(
+    "A tape's port serves and keeps no connection without its token.",
+    against="local",
+)
 def test_the_owner_is_served_while_somebody_hammers(server: LoopbackServer) -> None:
     done = threading.Event()
     threads = [threading.Thread(target=hammer, args=(server, done)) for _ in range(4)]
