@@ -136,10 +136,8 @@ def prepare(
     owner = own_mark()
     folder = _private_folder(owner)
     extra = {**_temporary_variable(folder), **extra}
-    environ = {**os.environ, **extra}
-    kept = inherited_names(environ, [*extra, *_OWN])
-    for name in kept:
-        check_variable(name, environ.get(name, ""))
+    for name in _kept(extra):
+        check_variable(name, extra.get(name, os.environ.get(name, "")))
     # mkdtemp gives mode 0700.
     scratch = Path(tempfile.mkdtemp(dir=folder, prefix=""))
     # Claude Code leaves images and the output of commands there.
@@ -153,7 +151,7 @@ def prepare(
         **extra,
         "CLAUDE_MAGIC_PROGRAM": str(program),
         # The SDK adds variables of its own after this; their names are on the list already.
-        "CLAUDE_MAGIC_KEEP": ",".join(kept),
+        "CLAUDE_MAGIC_KEEP": ",".join(_kept(extra)),
         "CLAUDE_MAGIC_DESCRIPTORS": ",".join(
             f"{variable}={name}" for variable, name in CREDENTIALS_BY_DESCRIPTOR.items()
         ),
@@ -162,6 +160,11 @@ def prepare(
         "CLAUDE_MAGIC_PIDS": str(marks),
     }
     return Launch(Path(supervisor.__file__), environment, session_id, marks, scratch)
+
+
+def _kept(extra: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables that Claude Code gets, of ours and of the kernel's."""
+    return inherited_names({**os.environ, **extra}, [*extra, *_OWN])
 
 
 def own_mark() -> str:
