@@ -19,7 +19,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from . import lazily, shadowing
+from . import lazily
 from ._version import __version__
 
 # As in typing, whose import would take most of the time that the import of this package takes.
@@ -76,8 +76,15 @@ def __getattr__(name: str) -> object:
     if name == "errors":
         return importlib.import_module("claude_magic.errors")
     if _HOMES.get(name, __name__) not in sys.modules:
-        shadowing.refuse_shadowed()
+        _refuse_shadowed()
     return _find(name)
+
+
+def _refuse_shadowed() -> None:
+    # Not at the top: importing the package alone loads nothing that the interpreter lacks.
+    from .shadowing import refuse_shadowed  # noqa: PLC0415
+
+    refuse_shadowed()
 
 
 def __dir__() -> list[str]:
@@ -86,7 +93,7 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Do what `%load_ext claude_magic` asks for: add the magics and connect in the background."""
-    shadowing.refuse_shadowed()  # before anything else is imported
+    _refuse_shadowed()  # before anything else is imported
     from .notebook import load  # noqa: PLC0415 - only a kernel needs IPython
 
     load(shell)
