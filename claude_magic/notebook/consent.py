@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -111,8 +111,11 @@ class Consent:
     async def __call__(self, request: PermissionRequest) -> PermissionAnswer:
         """Decide about a call. Loop thread only."""
         terms, action = self._terms_of(request), permission.action_of(request, request.cwd)
+        refusal = action.objection
         if terms.mode == "plan" and action.kind is not permission.Kind.READ:
-            return Deny("This is a turn for planning: nothing is run or changed.", asked=False)
+            refusal = "This is a turn for planning: nothing is run or changed."
+        if refusal:
+            return Deny(refusal, asked=False)
         if self._allowed(action, request, terms):
             return Allow(action.request.arguments)
         if terms.mode == "dontAsk":
@@ -134,11 +137,8 @@ class Consent:
 
     def _asks(self, action: Action, terms: Terms) -> bool:
         if terms.mode == "acceptEdits" and action.kind is permission.Kind.EDIT:
-            # Claude Code asks where a file is outside of its directories.
-            return any(
-                permission.is_secret(place) or permission.is_obeyed(place)
-                for place in action.places
-            )
+            cwd = action.request.cwd
+            return not permission.is_ordinary_edit(action, cwd, self._directories)
         return permission.needs_consent(action, action.request.cwd, self._directories)
 
     def _allowed(self, action: Action, request: PermissionRequest, terms: Terms) -> bool:
@@ -160,13 +160,24 @@ class Consent:
             if self._allowed(action, request, terms):
                 # By an answer that was given while this question waited.
                 return permission.Choice.ONCE, ""
-            question = permission.question_of(action.request, request.cwd)
+            question = permission.question_of(_shown(action, request), request.cwd)
             narrowest = permission.rule_for(action, request.cwd)
             # Of some actions each has to be asked for.
-            rule = narrowest if narrowest.allows(action, request.cwd) else None
+            each_time = permission.is_asked_each_time(action, request.cwd)
+            covered = not each_time and narrowest.allows(action, request.cwd)
+            rule = narrowest if covered else None
             if terms.renderer is not None:
                 terms.renderer.make_way("Claude needs your consent:")
             return self._person.ask(question, rule, terms.front_end)
+
+
+def _shown(action: Action, request: PermissionRequest) -> PermissionRequest:
+    """Return a call as a person reads it: as it would run, with the glob that Claude wrote."""
+    arguments = dict(action.request.arguments)
+    if request.name == "Grep" and arguments.pop("glob", None) is not None:
+        written = request.arguments.get("glob")
+        arguments |= {} if written is None else {"glob": written}
+    return replace(request, arguments=arguments)
 
 
 def _answer(choice: Choice, reason: str, action: Action) -> PermissionAnswer:

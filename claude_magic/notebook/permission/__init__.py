@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .action import Action, Kind, action_of
     from .asking import Choice, ask_in_text, choose
     from .grants import Grants
-    from .policy import needs_consent, rule_for
+    from .policy import is_asked_each_time, is_ordinary_edit, needs_consent, rule_for
     from .question import Question, fenced, question_of, visible
     from .rules import Rule, parse_rules
     from .sensitive import is_obeyed, is_secret
@@ -31,7 +31,9 @@ __all__ = [
     "ask_in_text",
     "choose",
     "fenced",
+    "is_asked_each_time",
     "is_obeyed",
+    "is_ordinary_edit",
     "is_secret",
     "needs_consent",
     "parse_rules",
@@ -53,7 +55,9 @@ __getattr__ = lazily.exports(
         "ask_in_text": "claude_magic.notebook.permission.asking",
         "choose": "claude_magic.notebook.permission.asking",
         "fenced": "claude_magic.notebook.permission.question",
+        "is_asked_each_time": "claude_magic.notebook.permission.policy",
         "is_obeyed": "claude_magic.notebook.permission.sensitive",
+        "is_ordinary_edit": "claude_magic.notebook.permission.policy",
         "is_secret": "claude_magic.notebook.permission.sensitive",
         "needs_consent": "claude_magic.notebook.permission.policy",
         "parse_rules": "claude_magic.notebook.permission.rules",

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claude_magic.session import KERNEL_SERVER, PermissionRequest
 
-from .sensitive import is_secret, is_sparing, names_secret, sparing
+from . import javascript
+from .grep import is_sparing, sparing
+from .sensitive import is_secret, names_secret
+from .tool_arguments import are_known, are_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +24,9 @@ if TYPE_CHECKING:
 KERNEL_TOOLS = f"mcp__{KERNEL_SERVER}__"
 RUN_PYTHON = f"{KERNEL_TOOLS}run_python"
 
-#: What JavaScript's ``trim`` takes off the ends of a path.
-_TRIMMED = "\t\n\v\f\r \xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
-    map(chr, range(0x2000, 0x200B)),
-)
-
 _NO_NAME = re.compile("[\0\ud800-\udfff]")
+#: Names that have no meaning in a glob but themselves.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]*")
 
 
 class Kind(str, Enum):
@@ -87,8 +87,9 @@ class Action:
         To what: the file or directory as an absolute path without links, the command, the URL or
         the query, the code; the tool's name where it is of another kind.
     request
-        The call as it is to run. That of a Grep through a directory differs from what was asked: it
-        leaves secret-like files out, so it has to be answered ``Allow(action.request.arguments)``.
+        The call as it is to run, which may differ from the call as it was made: its path has no
+        links, so that one changed later changes nothing, and a Grep excludes secret-like files. It
+        has to be answered ``Allow(action.request.arguments)``.
     places
         All files that a path may mean, without links: whoever opens it may take ``..`` before or
         after links. Nothing is certain of a path where there is none.
@@ -96,6 +97,12 @@ class Action:
         The same as they are written, with links.
     is_tree
         Whether it is about everything below the places.
+    is_known
+        Whether all its arguments are known here, and none changes the kind of the action.
+    is_plain
+        Whether no argument changes how it is done, such as in the background.
+    objection
+        Reason for refusing it, whatever is allowed; empty if there is none.
     """
 
     kind: Kind
@@ -104,6 +111,9 @@ class Action:
     places: tuple[Path, ...] = ()
     spellings: tuple[Path, ...] = ()
     is_tree: bool = False
+    is_known: bool = True
+    is_plain: bool = True
+    objection: str = ""
 
 
 def action_of(request: PermissionRequest, cwd: Path) -> Action:
@@ -116,6 +126,16 @@ def action_of(request: PermissionRequest, cwd: Path) -> Action:
     cwd
         Where Claude Code runs: relative paths begin there.
     """
+    action = _action_of(request, cwd)
+    return replace(
+        action,
+        is_known=are_known(request),
+        is_plain=are_plain(request),
+        objection=_objection(request),
+    )
+
+
+def _action_of(request: PermissionRequest, cwd: Path) -> Action:
     name, arguments = request.name, request.arguments
     if name not in _TOOLS:
         kind = Kind.KERNEL if name.startswith(KERNEL_TOOLS) else Kind.OTHER
@@ -132,12 +152,12 @@ def action_of(request: PermissionRequest, cwd: Path) -> Action:
         subject = _searched(subject, arguments.get("pattern"))
     spellings = tuple(dict.fromkeys(_spellings(subject, cwd)))
     places = _resolved(spellings)
-    # A file that is searched is read; what is no file may be a directory by then.
-    is_tree = name in _SEARCHES and not (places and all(map(_is_file, places)))
-    # Whoever consents to a search of .ssh is to see what is in it.
-    if name == "Grep" and is_tree and not _any_secret(places, cwd):
-        request = _sparing_secrets(request)
     target = str(places[0] if places else _shown(subject, cwd))
+    if places and subject and name != "Glob":
+        request = _without_links(request, key, spellings[0], places[0], cwd)
+    is_tree = name in _SEARCHES
+    if name == "Grep":
+        request, is_tree = _limited(request, places, cwd)
     return Action(kind, target, request, places, spellings, is_tree)
 
 
@@ -154,13 +174,56 @@ def is_spared(action: Action) -> bool:
     return isinstance(pattern, str) and not names_secret(pattern)
 
 
-def _sparing_secrets(request: PermissionRequest) -> PermissionRequest:
-    pattern = request.arguments.get("glob")
-    if pattern is None:
-        pattern = ""
-    if not isinstance(pattern, str) or names_secret(pattern):
+def _objection(request: PermissionRequest) -> str:
+    key = {"Glob": "pattern", "Grep": "glob"}.get(request.name, "")
+    pattern = request.arguments.get(key)
+    if isinstance(pattern, str) and javascript.has_controls(pattern):
+        return (
+            f"The {key} {pattern!a} has control characters, which programs read differently. "
+            "Write it with spaces, letters and signs only."
+        )
+    return ""
+
+
+def _without_links(
+    request: PermissionRequest,
+    key: str,
+    spelling: Path,
+    place: Path,
+    cwd: Path,
+) -> PermissionRequest:
+    """Name the file itself, so that a link which changes later leads nowhere else."""
+    # A link above the working directory was there before the model was.
+    below = spelling.relative_to(cwd) if spelling.is_relative_to(cwd) else spelling
+    written = str(place)
+    if place == cwd.resolve() / below or javascript.trim(_composed(written)) != written:
         return request
-    return PermissionRequest(request.name, {**request.arguments, "glob": sparing(pattern)})
+    return replace(request, arguments={**request.arguments, key: written})
+
+
+def _limited(
+    request: PermissionRequest,
+    places: tuple[Path, ...],
+    cwd: Path,
+) -> tuple[PermissionRequest, bool]:
+    """Limit a Grep to what it may find, and say whether that is everything below a directory.
+
+    What is a file now may be a directory when Claude Code opens it, and the other way round.
+    """
+    pattern = request.arguments.get("glob")
+    # Who consents to a search of .ssh is to see what is in it.
+    after_secrets = _any_secret(places, cwd) or (isinstance(pattern, str) and names_secret(pattern))
+    is_file = bool(places) and all(map(_is_file, places))
+    name = places[0].name if places else ""
+    is_tree = not is_file or bool(pattern) or _PLAIN_NAME.fullmatch(name) is None
+    if pattern is not None and not isinstance(pattern, str):
+        return request, is_tree
+    glob = name if not is_tree else pattern or ""
+    if not after_secrets:
+        glob = sparing(glob)
+    if glob == (pattern or ""):
+        return request, is_tree
+    return replace(request, arguments={**request.arguments, "glob": glob}), is_tree
 
 
 def _searched(path: str, pattern: object) -> str:
@@ -169,18 +232,18 @@ def _searched(path: str, pattern: object) -> str:
         return path
     parts = pattern.split("/")
     plain = next((n for n, part in enumerate(parts) if set(part) & set("*?[{")), len(parts))
-    if ".." in parts[plain:] or pattern.strip(_TRIMMED).startswith("~"):
+    if ".." in parts[plain:] or javascript.trim(pattern).startswith("~"):
         return "/"  # anywhere
     start = "/".join(parts[:plain])
-    if pattern.strip(_TRIMMED).startswith("/"):
-        return start.strip(_TRIMMED) or "/"
+    if javascript.trim(pattern).startswith("/"):
+        return javascript.trim(start) or "/"
     # The last part of a glob without a star is a file.
     return f"{path}/{start}" if path and start else path or start
 
 
 def _spellings(text: str, cwd: Path) -> Iterator[Path]:
     """Yield the absolute paths that a text may mean, that of Claude Code first."""
-    trimmed = unicodedata.normalize("NFC", text.strip(_TRIMMED))
+    trimmed = _composed(javascript.trim(text))
     # ~ is the home of a process whose environment is not this one's, and JavaScript opens another
     # file than Python where the text is no Unicode: no place is certain.
     if not trimmed.startswith("~") and not _NO_NAME.search(text):
@@ -188,6 +251,10 @@ def _spellings(text: str, cwd: Path) -> Iterator[Path]:
             written = os.path.join(cwd, reading)  # noqa: PTH118 - pathlib takes parts away
             yield Path(os.path.normpath(written))
             yield Path(written)
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def _resolved(spellings: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -207,7 +274,7 @@ def _is_file(place: Path) -> bool:
 
 
 def _shown(text: str, cwd: Path) -> Path:
-    trimmed = text.strip(_TRIMMED)
+    trimmed = javascript.trim(text)
     if trimmed == "~" or trimmed.startswith("~/"):
         return Path(os.path.normpath(Path.home() / trimmed[2:]))
     return Path(os.path.normpath(cwd / trimmed))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .action import RUN_PYTHON, Kind, is_spared
 from .rules import SEARCH, Rule, domain_of
-from .sensitive import is_secret
+from .sensitive import is_obeyed, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,17 +31,62 @@ def needs_consent(action: Action, cwd: Path, extra_directories: Iterable[Path] =
     extra_directories
         Other directories that it may look into; relative ones are in `cwd`.
     """
+    if action.objection or not action.is_known:
+        return True
     if action.kind is Kind.KERNEL:
         return action.request.name == RUN_PYTHON
     if action.kind is not Kind.READ or not action.places:
         return True
-    given = [cwd, *(cwd / directory for directory in extra_directories)]
-    roots = [root.resolve() for root in given]
-    if not all(any(place.is_relative_to(root) for root in roots) for place in action.places):
+    roots = _roots(cwd, extra_directories)
+    if not _are_inside(action, roots):
         return True
-    if any(is_secret(path, (*roots, *given)) for path in (*action.places, *action.spellings)):
+    if any(is_secret(path, roots) for path in (*action.places, *action.spellings)):
         return True
     return action.is_tree and not is_spared(action)
+
+
+def is_ordinary_edit(
+    action: Action,
+    cwd: Path,
+    extra_directories: Iterable[Path] = (),
+) -> bool:
+    """Return whether ``acceptEdits`` covers an action. Any thread.
+
+    It writes a file in the directories given that no program obeys and that holds no secret.
+
+    Parameters
+    ----------
+    action, cwd, extra_directories
+        As of `needs_consent`.
+    """
+    return (
+        action.kind is Kind.EDIT
+        and action.is_known
+        and bool(action.places)
+        and _are_inside(action, _roots(cwd, extra_directories))
+        and not is_asked_each_time(action, cwd, extra_directories)
+    )
+
+
+def is_asked_each_time(
+    action: Action,
+    cwd: Path,
+    extra_directories: Iterable[Path] = (),
+) -> bool:
+    """Return whether only the person's own words may allow an action beforehand. Any thread.
+
+    It writes a file that some program executes or obeys, or one that is likely to hold a secret.
+
+    Parameters
+    ----------
+    action, cwd, extra_directories
+        As of `needs_consent`.
+    """
+    roots = _roots(cwd, extra_directories)
+    return action.kind is Kind.EDIT and any(
+        is_secret(path, roots) or is_obeyed(path, roots)
+        for path in (*action.places, *action.spellings)
+    )
 
 
 def rule_for(action: Action, cwd: Path) -> Rule:
@@ -64,6 +109,15 @@ def rule_for(action: Action, cwd: Path) -> Rule:
     if action.places:
         return _path_rule(action, cwd)
     return Rule.for_exactly(action.kind, action.target)
+
+
+def _roots(cwd: Path, extra_directories: Iterable[Path]) -> tuple[Path, ...]:
+    given = [cwd, *(cwd / directory for directory in extra_directories)]
+    return (*(root.resolve() for root in given), *given)
+
+
+def _are_inside(action: Action, roots: tuple[Path, ...]) -> bool:
+    return all(any(place.is_relative_to(root) for root in roots) for place in action.places)
 
 
 def _site_rule(action: Action) -> Rule:

@@ -74,7 +74,8 @@ class Rule:
         """Return whether an action is covered. Any thread; looks at the disk for links in `cwd`.
 
         Paths are compared without links, so that none leads out of a pattern. A glob never covers
-        a secret-like file, or one that some program obeys by itself: it has to be named.
+        a secret-like file, or one that some program obeys by itself: it has to be named. Only known
+        arguments are covered, and of a command with a pattern only those in the foreground.
 
         Parameters
         ----------
@@ -83,8 +84,10 @@ class Rule:
         cwd
             Where relative patterns begin.
         """
-        if action.kind is not self.kind or self.pattern is None:
-            return action.kind is self.kind
+        if action.kind is not self.kind or action.objection or not action.is_known:
+            return False
+        if self.pattern is None or not action.is_plain:
+            return self.pattern is None
         if self.kind in _PATHS:
             return self._allows_path(self.pattern, action, (cwd.resolve(), cwd))
         if action.target == self.pattern and (self.exact or self.kind is not Kind.WEB):

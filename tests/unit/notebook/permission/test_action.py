@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from claude_magic.notebook.permission import Action, Kind, action_of
+from claude_magic.notebook.permission import Action, Kind, Rule, action_of, needs_consent
+from claude_magic.notebook.permission.grep import exclusion
 from claude_magic.session import PermissionRequest
 
 if TYPE_CHECKING:
@@ -127,27 +128,93 @@ def test_a_search_in_one_file_is_no_tree(cwd: Path) -> None:
     assert _act(cwd, "Grep", pattern="a", path="nothing").is_tree
 
 
-def test_a_grep_is_to_leave_secrets_out(cwd: Path) -> None:
-    asked = PermissionRequest("Grep", {"pattern": "a", "glob": "*.py"})
-    action = action_of(asked, cwd)
-    first, second = action.request.arguments["glob"].split(" ")
-    assert first == "*.py"
-    assert second.startswith("!{")
-    assert "[eE][nN][vV]*" in second
-    assert asked.arguments["glob"] == "*.py"
+@pytest.mark.parametrize("glob", [None, "", "*.py", "* *.csv !x", "!nope,*", "{a,b}", exclusion()])
+@pytest.mark.parametrize("path", [None, "src", "src/a.py", "nothing", "."])
+def test_a_grep_always_ends_with_the_exclusion(
+    cwd: Path,
+    glob: str | None,
+    path: str | None,
+) -> None:
+    given = {key: value for key, value in {"glob": glob, "path": path}.items() if value is not None}
+    asked = PermissionRequest("Grep", {"pattern": "a", **given})
+    written = action_of(asked, cwd).request.arguments["glob"]
+    assert written.endswith(exclusion())
+    rest = written.removesuffix(exclusion())
+    assert not rest or rest.endswith(" ")
+    assert asked.arguments == {"pattern": "a", **given}
+
+
+@pytest.mark.parametrize(
+    "separator",
+    [
+        chr(code)
+        for code in (*range(0x20), *range(0x7F, 0xA0), 0xAD, 0x180E, 0x200B, 0x2028, 0xFEFF)
+    ],
+)
+@pytest.mark.parametrize(("tool", "key"), [("Grep", "glob"), ("Glob", "pattern")])
+def test_a_glob_with_control_characters_is_refused(
+    cwd: Path,
+    tool: str,
+    key: str,
+    separator: str,
+) -> None:
+    action = _act(cwd, tool, **{"pattern": "a", key: f"*{separator}{exclusion()}"})
+    assert "control characters" in action.objection
+    assert needs_consent(action, cwd)
+    assert not Rule(Kind.READ).allows(action, cwd)
 
 
 def test_a_grep_for_secrets_runs_as_it_was_asked(cwd: Path) -> None:
     asked = PermissionRequest("Grep", {"pattern": "a", "glob": "**/.env"})
-    assert action_of(asked, cwd).request == asked
+    action = action_of(asked, cwd)
+    assert action.request == asked
+    assert needs_consent(action, cwd)
 
 
-@pytest.mark.parametrize("path", [".env", "src/a.py", ".ssh", ".aws/x"])
+@pytest.mark.parametrize("path", [".ssh", ".aws/x"])
 def test_a_grep_that_a_person_is_asked_about_finds_what_it_is_after(cwd: Path, path: str) -> None:
     asked = PermissionRequest("Grep", {"pattern": "a", "path": path})
-    assert action_of(asked, cwd).request == asked
+    action = action_of(asked, cwd)
+    assert action.request == asked
+    assert needs_consent(action, cwd)
 
 
-def test_what_is_spared_once_is_spared_alike(cwd: Path) -> None:
+def test_a_grep_in_one_file_finds_nothing_else(cwd: Path) -> None:
+    # The file may be a directory by the time that it is opened.
+    plain = _act(cwd, "Grep", pattern="a", path="src/a.py")
+    assert plain.request.arguments["glob"].split(" ")[0] == "a.py"
+    secret = _act(cwd, "Grep", pattern="a", path=".env")
+    assert secret.request.arguments["glob"] == ".env"
+
+
+def test_a_grep_in_one_file_with_a_glob_counts_as_a_search_of_a_directory(cwd: Path) -> None:
+    (cwd / "src" / "a[b].py").write_text("")
+    assert _act(cwd, "Grep", pattern="a", path="src/a.py", glob="*").is_tree
+    assert _act(cwd, "Grep", pattern="a", path="src/a[b].py").is_tree
+
+
+@pytest.mark.parametrize(
+    ("tool", "key"),
+    [("Read", "file_path"), ("Edit", "file_path"), ("Write", "file_path"), ("Grep", "path")],
+)
+def test_what_runs_names_no_link(cwd: Path, tool: str, key: str) -> None:
+    for path, real in (
+        ("way-out/b.txt", cwd.parent / "outside" / "deep" / "b.txt"),
+        ("notes.txt", cwd / ".env"),
+    ):
+        action = _act(cwd, tool, **{key: path, "pattern": "a"})
+        assert action.request.arguments[key] == str(real)
+    for path in ("src/a.py", "./src//a.py", str(cwd / "src" / "a.py")):
+        assert _act(cwd, tool, **{key: path}).request.arguments[key] == path
+
+
+def test_a_link_above_the_working_directory_stays(cwd: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(cwd)
+    action = _act(link, "Read", file_path=f"{link}/src/a.py")
+    assert action.request.arguments["file_path"] == f"{link}/src/a.py"
+
+
+def test_what_is_limited_once_is_limited_alike(cwd: Path) -> None:
     once = _act(cwd, "Grep", pattern="a").request
     assert action_of(once, cwd).request == once

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.sensitive_names import EDITABLE, OBEYED, SECRET
 
 from claude_magic.errors import UsageError
 from claude_magic.notebook.permission import (
@@ -15,11 +16,14 @@ from claude_magic.notebook.permission import (
     Kind,
     Rule,
     action_of,
+    is_asked_each_time,
+    is_ordinary_edit,
     needs_consent,
     parse_rules,
     rule_for,
 )
-from claude_magic.notebook.permission.sensitive import is_secret, names_secret, sparing
+from claude_magic.notebook.permission.grep import sparing
+from claude_magic.notebook.permission.sensitive import is_secret, names_secret
 from claude_magic.session import PermissionRequest
 
 
@@ -45,7 +49,8 @@ UNASKED: list[tuple[str, dict[str, Any]]] = [
     ("Read", {"file_path": "src/a.py"}),
     ("Read", {"file_path": "nothing.txt"}),
     ("Read", {"file_path": "../data/x.csv"}),
-    ("Read", {"file_path": ".git/config"}),
+    ("Read", {"file_path": ".git/HEAD"}),
+    ("Read", {"file_path": "a.csv", "offset": 3, "limit": 2}),
     ("Glob", {"pattern": "**/*.py"}),
     ("Glob", {"pattern": "**/*"}),
     ("Glob", {"pattern": "*.json", "path": "src"}),
@@ -62,6 +67,11 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("Read", {"file_path": ".env"}),
     ("Read", {"file_path": "src/.env.local"}),
     ("Read", {"file_path": ".ENV"}),
+    ("Read", {"file_path": ".git/config"}),
+    ("Read", {"file_path": "src/a.py", "path": "/etc/hosts"}),
+    ("Glob", {"pattern": "*\x1cx"}),
+    ("Grep", {"pattern": "a", "glob": "*.py", "include": ".env"}),
+    ("Grep", {"pattern": "a", "--no-ignore": True}),
     ("Read", {"file_path": "tls/server.Key"}),
     ("Read", {"file_path": "../outside/b.txt"}),
     ("Read", {"file_path": "way-out/b.txt"}),
@@ -264,6 +274,7 @@ def test_what_is_uncertain_is_asked_each_time(
     assert not rule_for(action, cwd).allows(action, cwd)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
 def test_the_rule_for_any_file_can_be_read_again(name: str) -> None:
     cwd = Path("/nowhere")
@@ -273,6 +284,31 @@ def test_the_rule_for_any_file_can_be_read_again(name: str) -> None:
             rule = rule_for(action, cwd)
             assert parse_rules(str(rule)) == (rule,)
             assert rule.allows(action, cwd) or len(action.places) > 1
+
+
+@pytest.mark.parametrize("path", [*OBEYED, *SECRET])
+def test_no_answer_for_the_session_covers_what_programs_obey(cwd: Path, path: str) -> None:
+    action = _act(cwd, "Write", file_path=path, content="")
+    assert is_asked_each_time(action, cwd)
+    assert not is_ordinary_edit(action, cwd)
+    assert not any(rule.allows(action, cwd) for rule in parse_rules("edit:**,edit:*,edit:*/**"))
+
+
+@pytest.mark.parametrize("path", EDITABLE)
+def test_an_answer_for_the_session_covers_an_ordinary_file(cwd: Path, path: str) -> None:
+    action = _act(cwd, "Write", file_path=path, content="")
+    assert not is_asked_each_time(action, cwd)
+    assert is_ordinary_edit(action, cwd)
+    assert parse_rules("edit:**")[0].allows(action, cwd)
+
+
+@pytest.mark.parametrize(
+    "path", ["way-out/b.txt", "../outside/b.txt", "~/x", "way-out/../x", "/etc/hosts", ""]
+)
+def test_accepted_edits_stay_in_the_directories_given(cwd: Path, path: str) -> None:
+    action = _act(cwd, "Write", file_path=path, content="")
+    assert not is_ordinary_edit(action, cwd, [Path("../data")])
+    assert is_ordinary_edit(_act(cwd, "Write", file_path="../data/a"), cwd, [Path("../data")])
 
 
 def test_a_session_has_what_was_granted_until_it_is_revoked(cwd: Path) -> None:

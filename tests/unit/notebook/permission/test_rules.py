@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claude_magic.errors import UsageError
@@ -43,6 +43,7 @@ def test_no_text_is_no_rule() -> None:
     assert parse_rules("") == ()
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([Kind.RUN, Kind.EDIT, Kind.READ, Kind.OTHER]),
     st.text(min_size=1).filter(lambda text: not text.startswith("~") and ".." not in text),
@@ -169,7 +170,8 @@ def test_a_secret_has_to_be_named(cwd: Path, path: str) -> None:
 
 @pytest.mark.parametrize("path", [".git/hooks/pre-commit", ".vscode/tasks.json", ".MCP.json"])
 def test_what_programs_obey_has_to_be_named_to_be_edited(cwd: Path, path: str) -> None:
-    assert not _allows("edit:**", cwd, "Write", file_path=path, content="")
+    for rule in ("edit:**", "edit:/**", f"edit:{path[:-1]}?"):
+        assert not _allows(rule, cwd, "Write", file_path=path, content="")
     assert _allows(f"edit:{path}", cwd, "Write", file_path=path, content="")
     assert _allows("read:**", cwd, "Read", file_path=path)
 
@@ -242,6 +244,7 @@ def maze() -> Any:
 
 
 @pytest.mark.promise("No path escapes the pattern of a rule.", against="model")
+@settings(deadline=None)
 @given(parts=st.lists(NAMES, min_size=1, max_size=8), absolute=st.booleans())
 def test_no_path_escapes_a_pattern(maze: Path, parts: list[str], *, absolute: bool) -> None:
     path = "/".join(([str(maze), "src"] if absolute else ["src"]) + parts)
@@ -253,6 +256,7 @@ def test_no_path_escapes_a_pattern(maze: Path, parts: list[str], *, absolute: bo
             assert real != maze / "src"
 
 
+@settings(deadline=None)
 @given(parts=st.lists(NAMES.filter(lambda part: part not in {"..", "out", "up", "~", "loop"})))
 def test_what_stays_in_a_pattern_is_allowed(maze: Path, parts: list[str]) -> None:
     path = "/".join(["src", *parts, "new.py"])
@@ -294,6 +298,65 @@ def test_a_command_with_a_star_is_exact_for_the_session(cwd: Path) -> None:
     rule = str(Rule.for_exactly(Kind.RUN, "rm -r *"))
     assert _allows(rule, cwd, "Bash", command="rm -r *")
     assert not _allows(rule, cwd, "Bash", command="rm -r /")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        ({}, True),
+        ({"description": "List."}, True),
+        ({"timeout": 1000}, True),
+        ({"run_in_background": False, "dangerouslyDisableSandbox": False}, True),
+        ({"run_in_background": True}, False),
+        ({"run_in_background": "false"}, False),
+        ({"run_in_background": None}, False),
+        ({"dangerouslyDisableSandbox": True}, False),
+        ({"dangerouslyDisableSandbox": 0}, False),
+        ({"_simulatedSedEdit": {"filePath": "x", "newContent": "y"}}, False),
+        ({"unknown": False}, False),
+        ({"Description": "x"}, False),
+        ({"sandbox": "off"}, False),
+    ],
+)
+@pytest.mark.parametrize("rule", ["run:ls", "run:ls *", "run=ls"])
+def test_a_command_is_covered_in_the_foreground_with_the_sandbox_unchanged(
+    cwd: Path,
+    rule: str,
+    arguments: dict[str, Any],
+    *,
+    allowed: bool,
+) -> None:
+    assert _allows(rule, cwd, "Bash", command="ls", **arguments) == allowed
+
+
+@pytest.mark.parametrize(
+    ("rule", "tool", "arguments"),
+    [
+        ("read:**", "Read", {"file_path": "src/a.py"}),
+        ("read", "Read", {"file_path": "src/a.py"}),
+        ("read:src/**", "Grep", {"path": "src", "pattern": "a"}),
+        ("edit:**", "Write", {"file_path": "src/a.py", "content": ""}),
+        ("edit:src/a.py", "Edit", {"file_path": "src/a.py"}),
+        ("run", "Bash", {"command": "ls"}),
+        ("web:python.org", "WebFetch", {"url": "https://python.org"}),
+        ("web:search", "WebSearch", {"query": "a"}),
+        ("kernel", "mcp__kernel__run_python", {"code": "1"}),
+        ("other:Agent", "Agent", {"prompt": "a"}),
+    ],
+)
+def test_a_rule_covers_known_arguments_only(
+    cwd: Path,
+    rule: str,
+    tool: str,
+    arguments: dict[str, Any],
+) -> None:
+    assert _allows(rule, cwd, tool, **arguments)
+    assert not _allows(rule, cwd, tool, **arguments, planted=True)
+
+
+def test_all_commands_may_run_in_the_background_but_not_without_the_sandbox(cwd: Path) -> None:
+    assert _allows("run", cwd, "Bash", command="ls", run_in_background=True)
+    assert not _allows("run", cwd, "Bash", command="ls", dangerouslyDisableSandbox=True)
 
 
 CONTROLS = (
@@ -373,6 +436,7 @@ def test_searching_is_allowed_by_its_own_word(cwd: Path) -> None:
     assert not _allows("web:python.org", cwd, "WebSearch", query="https://python.org")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_domain_is_made_of_plain_letters(rest: str) -> None:
     domain = domain_of(f"https://{rest}")
