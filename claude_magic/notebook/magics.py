@@ -20,7 +20,13 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from IPython.display import display
 
 from claude_magic import masking
-from claude_magic.errors import ClaudeMagicError, OptionError, StoreError, UsageError
+from claude_magic.errors import (
+    ClaudeMagicError,
+    OptionError,
+    StoreError,
+    TurnInterruptedError,
+    UsageError,
+)
 from claude_magic.session import (
     MAIN,
     READING_TOOLS,
@@ -219,15 +225,18 @@ class ClaudeMagics(Configuration, Magics):
         return Side(proposals, KernelContext(self.shell, self._history, proposals))
 
     def _compose(self, request: Request, side: Side) -> Prompt:
-        self.secrets.learn()
-        return compose(
-            request.prompt,
-            self.shell.user_ns,
-            request.form,
-            request.attached,
-            side.context.told() if request.context else "",
-            known=self.secrets.mask,
-        )
+        try:
+            self.secrets.learn()
+            return compose(
+                request.prompt,
+                self.shell.user_ns,
+                request.form,
+                request.attached,
+                side.context.told() if request.context else "",
+                known=self.secrets.mask,
+            )
+        except KeyboardInterrupt:
+            raise TurnInterruptedError(sent=False) from None
 
     def _changes(self, request: Request, session: ClaudeSession) -> dict[str, Any]:
         changes = dict(request.changes)
