@@ -281,7 +281,7 @@ def test_nothing_that_the_model_writes_is_alive(
             else:
                 notebook.run(number)
             if number == 4:
-                notebook.wait_for_text(number, " in / ")
+                notebook.wait_for_text(number, " out · ")
             assert watch.found() == [], place
         # The whole page, one screen after the other.
         for at in range(0, len(cells), 2):
