@@ -362,8 +362,8 @@ def _extra_arguments(
     if allowed:
         # The SDK's own option warns, into whichever cell runs, that a tool which is allowed
         # beforehand is not asked for; that is what it is there for.
-        arguments["allowedTools"] = ",".join(allowed)
-        check_argument("allowed_tools", arguments["allowedTools"])
+        arguments["allowedTools"] = joined = ",".join(allowed)
+        check_argument("allowed_tools", joined)
     if not options.keep_transcript:
         arguments["no-session-persistence"] = None
     return arguments

@@ -52,7 +52,7 @@ OPTIONS: dict[str, tuple[Callable[[str], object], str]] = {
         lambda text: SessionOptions(request_fields={"stop_sequences": [text]}),
         "request_fields",
     ),
-    "chat model's model": (lambda text: ClaudeCodeChatModel(model=text), "model"),
+    "chat model's model": (lambda text: ClaudeCodeChatModel(model_name=text), "model"),
     "chat model's stop": (lambda text: ClaudeCodeChatModel(stop=[text]), "stop"),
     "chat model's variable": (
         lambda text: ClaudeCodeChatModel(environment={text: SECRET}),
