@@ -31,6 +31,8 @@ _logger = logging.getLogger(__name__)
 
 #: Local variables of so many functions of a traceback are looked through.
 _FRAMES = 30
+#: Packages whose functions hold nothing of the user's.
+_NOT_THE_USERS = frozenset({"IPython", "claude_magic"})
 #: Files of code and settings as a cell names them. So many are read, if they are no larger.
 _FILE = re.compile(
     r"(?<![\w./~-])[\w./~-]{0,200}\.(?:py|ipy|env|ini|cfg|conf|toml|ya?ml|json|sh|properties)\b"
@@ -129,6 +131,15 @@ def _files_named(source: str) -> Iterator[str]:
 
 
 def _locals_of(traceback: TracebackType) -> list[dict[str, object]]:
-    """Return the local variables of the functions that an error came through, innermost last."""
-    frames = [frame for frame, _ in walk_tb(traceback) if frame.f_code.co_name != "<module>"]
+    """Return the local variables of the functions that an error came through, innermost last.
+
+    Those of the shell and of this package are left out: they lead to all of both, and looking
+    through them delays the end of each cell that is interrupted.
+    """
+    frames = [
+        frame
+        for frame, _ in walk_tb(traceback)
+        if frame.f_code.co_name != "<module>"
+        and str(frame.f_globals.get("__name__")).partition(".")[0] not in _NOT_THE_USERS
+    ]
     return [dict(frame.f_locals) for frame in frames[-_FRAMES:]]
