@@ -100,10 +100,11 @@ class Scrubbing:
         return Reply(steps, reply.stop_reason, reply.usage, reply.words_per_second)
 
     def _joined(self, before: list[Step], after: list[Step]) -> list[Step]:
-        """Return texts in a row as one, if only the whole shows that they hold a secret."""
+        """Return adjacent texts as one if the whole is masked otherwise than its parts."""
         whole = self.text(_joined_text(before))
-        hides_more = whole.count(MASK) > _joined_text(after).count(MASK)
-        return [Text(whole)] if len(before) > 1 and hides_more else after
+        # Fewer masks, too: each part of a known value is masked where a text ends inside it.
+        differs = whole.count(MASK) != _joined_text(after).count(MASK)
+        return [Text(whole)] if len(before) > 1 and differs else after
 
     def _as_json(self, value: Any) -> Any:
         try:
