@@ -21,6 +21,7 @@ from claude_magic.session import (
 )
 
 from .renderers import gate, words
+from .renderers.segments import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,8 +161,8 @@ class LastingTurn:
         parts = [*({**self._parts, **passed}.values()), words.aside(self._last_line)]
         plain = [*({**self._parts, **self._texts}.values()), self._last_line]
         return {
-            "text/markdown": "\n\n".join(part for part in parts if part),
-            "text/plain": "\n\n".join(part for part in plain if part),
+            "text/markdown": joined(parts),
+            "text/plain": joined(plain),
         }
 
 

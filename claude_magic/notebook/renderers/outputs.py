@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from IPython.display import display
 
 from . import words
+from .segments import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +37,7 @@ class _Output:
         bundles = [part.bundle for part in self.parts if part.bundle.get("text/markdown")]
         # A text that is still being written has no plain form; then nor has the whole.
         kinds = [kind for kind in words.text_bundle("") if all(kind in each for each in bundles)]
-        bundle = {kind: "\n\n".join(each[kind] for each in bundles) for kind in kinds}
+        bundle = {kind: joined(each[kind] for each in bundles) for kind in kinds}
         if bundle == self._shown:
             return
         if self._handle is None:

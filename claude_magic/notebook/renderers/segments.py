@@ -11,6 +11,10 @@ import re
 import sys
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,25 @@ class Segments:
         self._candidate = 0
 
 
+def joined(texts: Iterable[str]) -> str:
+    """Return Markdown texts one below the other, none of which goes on in the next.
+
+    A fence or a ``details`` element that is open at the end of one is closed there. Any thread.
+    """
+    *above, last = [text for text in texts if text] or [""]
+    return "\n\n".join([*(text + _closing(text) for text in above), last])
+
+
+def _closing(text: str) -> str:
+    """Return what closes all that is open at the end of a text."""
+    if "```" not in text and "~~~" not in text and "<details" not in text:
+        return ""
+    blocks = _Blocks()
+    for line in text.split("\n"):
+        blocks.take(line)
+    return blocks.closing
+
+
 class _Boundary(Enum):
     """What begins with a line, if a segment may."""
 
@@ -204,6 +227,12 @@ class _Blocks:
         """Whether a paragraph that begins now, at the margin, would begin a new block."""
         open_ended = self.fence or self._html_end is not None or self._holders or self._math
         return self._after_blank and not open_ended
+
+    @property
+    def closing(self) -> str:
+        """The lines that close the fence and the elements that are open."""
+        fence = f"\n{self.fence}" if self.fence and not self._fence_offset else ""
+        return fence + "".join(f"\n\n</{name}>" for name in reversed(self._holders))
 
     def take(self, line: str) -> _Boundary:
         """Take the next line and tell whether a segment may begin with it."""

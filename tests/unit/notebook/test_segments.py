@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from claude_magic.notebook.renderers.segments import SINGLE_BLOCKS, Segments, Sizes
+from claude_magic.notebook.renderers.segments import SINGLE_BLOCKS, Segments, Sizes, joined
 
 #: So small that a few lines need several segments, and no fence is cut.
 SMALL = Sizes(heading=20, block=30, patience=50, fence=10_000)
@@ -155,3 +155,34 @@ def test_single_blocks_are_closed_one_by_one() -> None:
         "```\n\nx\n```\n\n",
         "End",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```",
+        "```python\nx = 1",
+        "~~~~ text\n~~~\nx",
+        "  ```\n  x",
+        "```\nx\n```\n\n````\ny",
+        "- item\n  ```\n  x",
+        "> ```\n> x",
+        "<details>\n\nMore.",
+        "<details>\n\n```\nx",
+        "<details><summary>s</summary>\n\n<details>\n\nx",
+        "- a list",
+        "Text.",
+        "$x",
+    ],
+)
+def test_joined_texts_do_not_go_on_in_each_other(text: str) -> None:
+    page = MarkdownIt("commonmark", {"html": True})
+    whole = page.render(joined([text, "**below**", "", "last"]))
+    assert whole.endswith("<p><strong>below</strong></p>\n<p>last</p>\n")
+    assert whole.count("<details>") == whole.count("</details>")
+
+
+def test_the_last_of_joined_texts_stays_as_it_is() -> None:
+    assert joined(["```\nx"]) == "```\nx"
+    assert joined(["a", "", "```\nx"]) == "a\n\n```\nx"
+    assert joined([]) == ""
