@@ -15,6 +15,7 @@ from claude_magic.session import Allow, Deny, nobody_to_ask
 from . import permission
 from .front_end import FrontEnd
 from .permission.grants import Grants
+from .screen import UnseenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,10 +123,25 @@ class Consent:
             return Deny(f"{request.name} needs consent and nobody is to be asked.", asked=False)
         if terms.front_end is FrontEnd.BATCH:
             return nobody_to_ask(request)
+        return await self._asked(action, request, terms)
+
+    async def _asked(
+        self,
+        action: Action,
+        request: PermissionRequest,
+        terms: Terms,
+    ) -> PermissionAnswer:
+        """Have a person asked on the main thread, and return what they answered."""
         try:
             choice, reason = await self._desk.perform(lambda: self._ask(action, request, terms))
         except NobodyWaitsError:
             return nobody_to_ask(request)
+        except UnseenError:
+            return Deny(
+                f"The output of this cell is captured, so the user could not see what "
+                f"{request.name} would do. Go on without it, or say what you would have done.",
+                asked=False,
+            )
         if choice is permission.Choice.SESSION:
             self.grants.grant(permission.rule_for(action, request.cwd))
             if terms.session is not None:
@@ -167,7 +183,7 @@ class Consent:
             covered = not each_time and narrowest.allows(action, request.cwd)
             rule = narrowest if covered else None
             if terms.renderer is not None:
-                terms.renderer.make_way("Claude needs your consent:")
+                terms.renderer.make_way("Claude asks for permission:")
             return self._person.ask(question, rule, terms.front_end)
 
 

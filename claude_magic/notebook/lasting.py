@@ -20,6 +20,7 @@ from claude_magic.session import (
     loop_thread,
 )
 
+from .front_end import FrontEnd, front_end
 from .renderers import gate, words
 from .renderers.segments import joined
 
@@ -85,7 +86,7 @@ class LastingTurn:
     Raises
     ------
     UsageError
-        If there is no Jupyter kernel, and so no output that could last.
+        If the front end shows no updates of outputs.
     """
 
     def __init__(
@@ -176,7 +177,7 @@ def check_lasting(shell: InteractiveShell) -> None:
     Raises
     ------
     UsageError
-        If there is no Jupyter kernel.
+        If the front end shows no updates of outputs.
     """
-    if getattr(shell, "kernel", None) is None:
-        raise UsageError("--bg needs a notebook: a terminal has one place for all output.")
+    if front_end(shell) in {FrontEnd.STREAM, FrontEnd.CONSOLE}:
+        raise UsageError("--bg needs a notebook: here, outputs do not change once they are shown.")

@@ -62,6 +62,7 @@ from .prompt import compose, readable
 from .pump import pump
 from .reply import Reply
 from .request import Request, option_changes
+from .screen import captures_displays
 from .turn_options import options_for_turn
 from .verbatim import without_last_line_end
 
@@ -129,7 +130,7 @@ class ClaudeMagics(Configuration, Magics):
         #: What the front end asks of this kernel while a cell is running.
         self.control = ControlChannel(getattr(shell, "kernel", None))
         self._presence = Presence()
-        self._person = Person(self.control, self._presence)
+        self._person = Person(self.shell, self.control, self._presence)
         self._history = CellHistory(shell)
         self._history.start()
         self._runner = PythonRunner(shell)
@@ -340,11 +341,11 @@ class ClaudeMagics(Configuration, Magics):
 
     def _renderer(self, session: ClaudeSession) -> Renderer:
         match front_end(self.shell):
-            case FrontEnd.NOTEBOOK:
+            case FrontEnd.NOTEBOOK if not captures_displays(self.shell):
                 return renderers.LiveRenderer(session.status)
-            case FrontEnd.BATCH:
+            case FrontEnd.NOTEBOOK | FrontEnd.BATCH:
                 return renderers.FinalRenderer(session.status)
-            case FrontEnd.CONSOLE:
+            case FrontEnd.STREAM | FrontEnd.CONSOLE:
                 return renderers.ConsoleRenderer(session.status)
 
     def _configured(self, change: Bunch) -> None:
@@ -462,11 +463,14 @@ class ClaudeMagics(Configuration, Magics):
                 self.ask_once(request)
                 return
             named = self._addressed(options)
-            # Nobody watches a batch, and its cells must be complete when they end.
-            if options.bg and front_end(self.shell) is not FrontEnd.BATCH:
+            # Nobody watches a batch or a capture, and what it holds must be complete in the end.
+            if options.bg and not self._kept_when_complete():
                 self.ask_lasting(request, named)
             else:
                 self.ask(request, named.session)
+
+    def _kept_when_complete(self) -> bool:
+        return front_end(self.shell) is FrontEnd.BATCH or captures_displays(self.shell)
 
     def _addressed(self, options: Namespace) -> NamedSession:
         """Return the conversation that a prompt is for."""
@@ -523,7 +527,7 @@ class ClaudeMagics(Configuration, Magics):
         with brief_failures():
             parse_options(self.claude_help, line)
             text = manual(type(self))
-            if front_end(self.shell) is FrontEnd.CONSOLE:
+            if front_end(self.shell) in {FrontEnd.STREAM, FrontEnd.CONSOLE}:
                 sys.stdout.write(text)
             else:
                 display(renderers.words.text_bundle(text), raw=True)

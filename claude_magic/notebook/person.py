@@ -10,9 +10,12 @@ from . import permission, renderers
 from .front_end import FrontEnd
 from .interrupts import Interrupts
 from .pump import WAKE_EVERY_S
+from .screen import KernelScreen, captures_displays, user_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
 
     from claude_magic.widgets import ControlChannel, PermissionQuestion
 
@@ -47,10 +50,12 @@ class Person:
 
     The extension shows the request in the browser's top layer. Without it, or if no page reports
     in time, the request is shown as text with a field for the answer, until a page greets again.
-    Main thread only.
+    A cell that captures its output does not capture a request. Main thread only.
 
     Parameters
     ----------
+    shell
+        The kernel's shell.
     control
         The way from the front end to the kernel while a cell is running.
     presence
@@ -61,10 +66,12 @@ class Person:
 
     def __init__(
         self,
+        shell: InteractiveShell,
         control: ControlChannel,
         presence: Presence,
         handshake_s: float = HANDSHAKE_S,
     ) -> None:
+        self._shell = shell
         self._control = control
         self._presence = presence
         self._open: PermissionQuestion | None = None
@@ -104,13 +111,27 @@ class Person:
         -------
         tuple of Choice and str
             The choice, and the reason for a no.
+
+        Raises
+        ------
+        UnseenError
+            If the user could not see all of the question; nothing was asked.
         """
         if front_end is FrontEnd.CONSOLE:
-            return permission.ask_in_text(question, input, print, rule)
+            with user_terminal() as (read, write):
+                return permission.ask_in_text(question, read, write, rule)
+        if front_end is FrontEnd.STREAM:
+            return self._ask_in_stream(question, rule)
         if self._control.available and self._presence.wait():
             return self._ask_with_buttons(question, rule)
+        if captures_displays(self._shell):
+            return self._ask_in_stream(question, rule)
         display(_question_bundle(question), raw=True)
         return permission.choose(input, print, rule)
+
+    def _ask_in_stream(self, question: Question, rule: Rule | None) -> tuple[Choice, str]:
+        screen = KernelScreen(self._shell)
+        return permission.ask_in_text(question, screen.read, screen.write, rule)
 
     def _ask_with_buttons(self, question: Question, rule: Rule | None) -> tuple[Choice, str]:
         from claude_magic.widgets import PermissionQuestion  # noqa: PLC0415 - loads pygments
@@ -131,6 +152,8 @@ class Person:
                 with interrupts.raised():
                     verdict = asked.wait(self._handshake_s, WAKE_EVERY_S)
                     if verdict is None:
+                        if captures_displays(self._shell):
+                            return self._ask_in_stream(question, rule)
                         kept = _question_bundle(question)
                         place.update(kept, raw=True)
                         return permission.choose(input, print, rule)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from claude_magic.shadowing import refuse_shadowed
 
 from .control import ControlChannel
+from .output_widgets import output_widget_takes
 from .status_text import one_line, status_text
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = [
     "StatusPanel",
     "Verdict",
     "one_line",
+    "output_widget_takes",
     "status_text",
 ]
 

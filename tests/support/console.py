@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pexpect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _PROMPT = r"In \[\d+\]: "
@@ -18,13 +19,28 @@ CTRL_D = "\x04"
 
 
 class Console:
-    """IPython behind a pseudo terminal; a dumb one can only be written to, line by line."""
+    """IPython behind a pseudo terminal; a dumb one can only be written to, line by line.
 
-    def __init__(self, environment: dict[str, str], folder: Path, terminal: str = "dumb") -> None:
-        arguments = ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
+    Parameters
+    ----------
+    environment, folder
+        Where it runs.
+    terminal
+        The kind of terminal.
+    arguments
+        The module that is run, with its options; ``jupyter_console`` has a kernel behind it.
+    """
+
+    def __init__(
+        self,
+        environment: dict[str, str],
+        folder: Path,
+        terminal: str = "dumb",
+        arguments: Sequence[str] = ("IPython", "--no-banner", "--colors=NoColor"),
+    ) -> None:
         self._child = pexpect.spawn(
             sys.executable,
-            arguments,
+            ["-m", *arguments, "--simple-prompt"],
             env={**environment, "TERM": terminal},
             cwd=str(folder),
             encoding="utf-8",
@@ -36,8 +52,10 @@ class Console:
     def type(self, line: str) -> None:
         self._child.sendline(line)
 
-    def wait_for(self, text: str) -> None:
+    def wait_for(self, text: str) -> str:
+        """Wait for a text and return what was shown before it."""
         self._child.expect(re.escape(text))
+        return str(self._child.before).replace("\r\n", "\n")
 
     def press_ctrl_c(self) -> None:
         self._child.sendintr()

@@ -156,11 +156,22 @@ class Kernel:
         Its working directory.
     person
         Whether somebody answers `input()`: True as in JupyterLab, False as in nbclient.
+    names_cells
+        Whether requests name their cell, as those of JupyterLab do and those of jupyter console,
+        qtconsole and Spyder do not.
     """
 
-    def __init__(self, environment: Mapping[str, str], folder: Path, *, person: bool) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        person: bool,
+        names_cells: bool = True,
+    ) -> None:
         self.manager = KernelManager(kernel_name="python3")
         self.person = person
+        self.names_cells = names_cells
         #: The kernel's working directory.
         self.folder = folder
         self.manager.start_kernel(env=dict(environment), cwd=str(folder))
@@ -177,7 +188,21 @@ class Kernel:
 
     def start(self, code: str) -> str:
         """Ask for a cell to be run and return the request's id."""
-        return str(self.client.execute(code, allow_stdin=self.person))
+        if not self.names_cells:
+            return str(self.client.execute(code, allow_stdin=self.person))
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": self.person,
+            "stop_on_error": True,
+        }
+        request = self.client.session.msg(
+            "execute_request", content, metadata={"cellId": "0a1b2c3d"}
+        )
+        self.client.shell_channel.send(request)
+        return str(request["header"]["msg_id"])
 
     def finish(
         self,

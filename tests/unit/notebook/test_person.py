@@ -42,7 +42,9 @@ def test_an_interrupt_while_the_question_is_shown_leaves_what_was_asked(
     monkeypatch.setattr(publisher, "publish", publish_interrupted)
     presence = Presence()
     presence.note()
-    person = Person(ControlChannel(_Kernel()), presence, handshake_s=60)
+    person = Person(
+        InteractiveShell.instance(), ControlChannel(_Kernel()), presence, handshake_s=60
+    )
     with pytest.raises(KeyboardInterrupt):
         person.ask(QUESTION, None, FrontEnd.NOTEBOOK)
     (record,) = cell.markdown

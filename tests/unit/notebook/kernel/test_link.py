@@ -54,7 +54,7 @@ def test_a_page_that_greets_as_soon_as_it_hears_of_the_comm_is_answered(
     monkeypatch.setattr(comm, "create_comm", create_and_hear)
     control = ControlChannel(kernel)
     presence = Presence()
-    person = Person(control, presence)
+    person = Person(shell, control, presence)
     link = Link(shell, CellHistory(shell), control, person, presence)
     sessions = SessionRegistry()
     link.open(sessions)
