@@ -11,9 +11,10 @@ from support.sterile import sterile_environment
 from xdist.scheduler import LoadScopeScheduling
 
 from claude_magic.tape import MessagesServer, Reply
+from claude_magic.well_formed import well_formed_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from claude_magic.tape import Failure, MessagesRequest
@@ -33,6 +34,12 @@ class ByPlace(LoadScopeScheduling):  # type: ignore[misc]  # untyped
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     return ByPlace(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, dict[str, Any] | None, Any]:
+    """Repair what a test logged: text that is not valid Unicode would end the worker."""
+    return well_formed_json((yield))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -118,9 +125,11 @@ def start_kernel(sterile: dict[str, str], tmp_path: Path) -> Iterator[Callable[.
         environment: dict[str, str] | None = None,
         *,
         person: bool = True,
+        names_cells: bool = True,
         folder: Path = tmp_path,
     ) -> Kernel:
-        kernel = Kernel({**sterile, **(environment or {})}, folder, person=person)
+        environment = {**sterile, **(environment or {})}
+        kernel = Kernel(environment, folder, person=person, names_cells=names_cells)
         kernels.append(kernel)
         return kernel
 

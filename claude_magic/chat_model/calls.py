@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+#: Claude Code takes an id with such an end for the same as one without it, and drops its result.
+_NUMBER = re.compile(r"_\d+$")
 #: Longest name of a tool, in characters; the rest of the API's 128 is our prefix.
 _NAME_LENGTH = 128 - len(wire_name(""))
 
@@ -27,6 +29,8 @@ class HistoryCalls:
 
     def __init__(self) -> None:
         self._used: set[str] = set()
+        # The ids without the number at their end, where they have one.
+        self._unnumbered: set[str] = set()
         # Calls without a result so far: the id that the provider gave, and ours.
         self._open: list[tuple[str, str]] = []
 
@@ -73,11 +77,16 @@ class HistoryCalls:
             digest = hashlib.sha256(given.encode("utf-8", "surrogatepass")).hexdigest()[:8]
             ours = f"{re.sub('[^A-Za-z0-9_-]', '_', given)[:100]}_{digest}"
         number, first = 2, ours
-        while ours in self._used:
-            ours = f"{first[:110]}_{number}"
+        while self._is_taken(ours):
+            ours = f"{first[:110]}-{number}"
             number += 1
         self._used.add(ours)
+        if _NUMBER.search(ours):
+            self._unnumbered.add(_NUMBER.sub("", ours))
         return ours
+
+    def _is_taken(self, ours: str) -> bool:
+        return not self._used.isdisjoint({ours, _NUMBER.sub("", ours)}) or ours in self._unnumbered
 
 
 def valid_name(name: str) -> str:

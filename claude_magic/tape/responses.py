@@ -7,7 +7,7 @@ import json
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from .reply import Cut, Failure, Hold, OtherBlock, Pause, Text, Thinking, ToolUse
 from .sse import event_stream, whole_message
@@ -26,7 +26,9 @@ _GATE_INTERVAL_S = 0.005
 
 def failed(failure: Failure) -> Response:
     """Return an error as the API words it."""
-    return JSONResponse(failure.body(), failure.status, dict(failure.headers))
+    # Escaped, as a message of the API can be that is not valid Unicode.
+    body = json.dumps(failure.body())
+    return Response(body, failure.status, dict(failure.headers), "application/json")
 
 
 class EndingResponse(Response):

@@ -59,6 +59,10 @@ HISTORIES: dict[str, list[BaseMessage]] = {
         _asked(_call("0", n=2)),
         ToolMessage("2", tool_call_id="0"),
     ],
+    "an id that is another one with a number": [
+        _asked(_call("a_2", n=1), _call("a", n=2), _call("b", n=3), _call("b_0", n=4)),
+        *(ToolMessage(str(n), tool_call_id=i) for n, i in ((1, "a_2"), (2, "a"), (3, "b"), (4, "b_0"))),
+    ],
     "an id that is too long": [_asked(_call("x" * 500, n=1)), ToolMessage("1", tool_call_id="x" * 500)],
     "an id in another script": [_asked(_call("呼び出し", n=1)), ToolMessage("1", tool_call_id="呼び出し")],
     "a lone surrogate": [_asked(_call("a\ud800", n=1)), ToolMessage("1", tool_call_id="a\ud800")],
@@ -78,6 +82,16 @@ HISTORIES: dict[str, list[BaseMessage]] = {
         HumanMessage([{"type": "tool_result", "tool_use_id": "a.b", "content": "1"}]),
     ],
 }  # fmt: skip
+
+
+#: Histories that hold no id twice, when one follows the other.
+NEW_IDS = (
+    "Kimi",
+    "no ids",
+    "one id for several calls",
+    "an id that is another one with a number",
+    "an id in another script",
+)
 
 
 def _blocks(messages: Sequence[Any]) -> list[dict[str, Any]]:
@@ -132,7 +146,7 @@ def test_a_result_of_a_call_that_a_session_knows_passes() -> None:
 
 def test_the_api_is_sent_what_it_takes(connected: Any) -> None:
     messages: list[BaseMessage] = [HumanMessage("Weather?")]
-    for name in ("Kimi", "one id for several calls", "a name with dots"):
+    for name in NEW_IDS:
         messages += [*HISTORIES[name], AIMessage("So."), HumanMessage("And?")]
     ClaudeCodeChatModel(warm_spare=False).invoke(messages)
     _check(_blocks([message["content"] for message in connected.requests[-1].messages]))
