@@ -60,7 +60,15 @@ def variable_names(shell: InteractiveShell) -> list[str]:
     """Return the names that can stand behind an `@`, in order. Any thread may call."""
     # A copy, because the user's code may be adding to it.
     names, hidden = list(shell.user_ns), shell.user_ns_hidden
-    return sorted(name for name in names if not name.startswith("_") and name not in hidden)
+    # The keys of a namespace can be anything, and a page may show them.
+    return sorted(
+        name
+        for name in names
+        if isinstance(name, str)
+        and name.isidentifier()
+        and not name.startswith("_")
+        and name not in hidden
+    )
 
 
 def _options(parser: ArgumentParser) -> list[str]:

@@ -76,29 +76,46 @@ EXAMINE = r"""
   const found = [];
   const AREA = '.jp-OutputArea-output, .jp-claude-status, .jp-claude-bar, .jp-MarkdownOutput';
   const inMath = node => node.closest('mjx-container') !== null;
-  for (const area of document.querySelectorAll(AREA)) {
-    if (area.closest('.claude-magic-question')) continue;
-    const box = area.getBoundingClientRect();
-    const named = node => `${node.tagName} ${node.outerHTML.slice(0, 120)}`;
-    for (const node of area.querySelectorAll('*')) {
-      const tag = node.tagName.toLowerCase();
-      if (node.closest('.claude-magic-question')) continue;
-      if (/^(script|iframe|object|embed|form|link|style|video|audio|svg|base|meta|input|textarea)$/.test(tag))
-        found.push('tag ' + named(node));
-      for (const { name, value } of node.attributes) {
-        if (name.startsWith('on') || name.startsWith('data-commandlinker')) found.push(`${name} ${named(node)}`);
-        if (/^(href|xlink:href|src|action|formaction|data|poster|srcset)$/.test(name)) {
-          const address = value.replace(/[\s\x00-\x20]/g, '');
-          if (/^(?!https?:|mailto:|attachment:)[a-z][a-z0-9+.-]*:/i.test(address)) found.push(`scheme ${named(node)}`);
-        }
-        if (name === 'style' && /url\(|position:(?!\s*relative)|@import/i.test(value)) found.push(`style ${named(node)}`);
+  // The part of an element that no ancestor which scrolls or clips hides.
+  const seen = (node, area) => {
+    let { left, top, right, bottom } = node.getBoundingClientRect();
+    for (let at = node; at !== area; ) {
+      at = at.parentElement;
+      if (getComputedStyle(at).overflow === 'visible') continue;
+      const clip = at.getBoundingClientRect();
+      [left, top] = [Math.max(left, clip.left), Math.max(top, clip.top)];
+      [right, bottom] = [Math.min(right, clip.right), Math.min(bottom, clip.bottom)];
+    }
+    return { left, top, right, bottom };
+  };
+  const named = node => `${node.tagName} ${node.outerHTML.slice(0, 120)}`;
+  const examine = (node, tags) => {
+    if (tags.test(node.tagName)) found.push('tag ' + named(node));
+    for (const { name, value } of node.attributes) {
+      if (name.startsWith('on') || name.startsWith('data-commandlinker')) found.push(`${name} ${named(node)}`);
+      if (/^(href|xlink:href|src|action|formaction|data|poster|srcset)$/.test(name)) {
+        const address = value.replace(/[\s\x00-\x20]/g, '');
+        if (/^(?!https?:|mailto:|attachment:)[a-z][a-z0-9+.-]*:/i.test(address)) found.push(`scheme ${named(node)}`);
       }
+      if (name === 'style' && /url\(|@import/i.test(value)) found.push(`style ${named(node)}`);
+    }
+  };
+  // Views of ours and of the front end, with buttons and icons of their own.
+  for (const view of document.querySelectorAll('.claude-magic-question, .jp-Completer, .Toastify, .jp-Dialog')) {
+    for (const node of view.querySelectorAll('*'))
+      examine(node, /^(script|iframe|object|embed|form|link|style|video|audio|base|meta|img)$/i);
+  }
+  for (const area of document.querySelectorAll(AREA)) {
+    const box = area.getBoundingClientRect();
+    for (const node of area.querySelectorAll('*')) {
+      examine(node, /^(script|iframe|object|embed|form|link|style|video|audio|svg|base|meta|input|textarea)$/i);
+      if (/position:(?!\s*relative)/i.test(node.getAttribute('style') ?? '')) found.push(`style ${named(node)}`);
       const style = getComputedStyle(node);
       if (/fixed|sticky/.test(style.position)) found.push(`${style.position} ${named(node)}`);
       if (style.position === 'absolute' && !inMath(node)) found.push(`absolute ${named(node)}`);
       if (node.closest('mjx-assistive-mml') || !node.checkVisibility()) continue;
-      const rect = node.getBoundingClientRect();
-      if (rect.width * rect.height === 0) continue;
+      const rect = seen(node, area);
+      if (rect.right <= rect.left || rect.bottom <= rect.top) continue;
       const out = [box.left - rect.left, box.top - rect.top, rect.bottom - box.bottom];
       if (out.some(by => by > 3)) found.push(`outside by ${out.map(Math.round)} ${named(node)}`);
     }
@@ -252,7 +269,7 @@ def test_nothing_that_the_model_writes_is_alive(
         Reply.of("Then not."),
     )
     cells = [
-        load,
+        f"{load}\nglobals()['x<img src=x onerror=window.pwn_name=1>'] = 1",
         "x = 1 / 0",
         "%%claude\nanswer",
         "%%claude\nanswer again",
@@ -261,7 +278,7 @@ def test_nothing_that_the_model_writes_is_alive(
         "%%claude\ncall tools",
         "%%claude\nfail",
         "%%claude\nask",
-        "%%claude\nplan",
+        "%%claude --plan\nplan",
         "%claude_sessions\n%claude_sessions --past",
         "%%claude\npropose",
     ]
@@ -269,13 +286,11 @@ def test_nothing_that_the_model_writes_is_alive(
     with open_watched(kind, "sinks", *cells) as (notebook, watch):
         for number in order:
             place = cells[number].rpartition("\n")[2]
-            if place in {"ask", "plan"}:
+            if place == "ask":
                 notebook.start(number)
-                question = notebook.page.locator(".claude-magic-question")
-                question.first.wait_for()
+                refuse = notebook.decision("No")
                 assert watch.found() == [], place
-                notebook.button(number, "No").click()
-                notebook.button(number, "No").press("Enter") if question.count() else None
+                refuse.click()
                 notebook.wait_for_text(number, "You said no:")
                 notebook.wait_until_idle()
             else:
@@ -307,6 +322,13 @@ def _in_other_places(notebook: Examined, watch: Watch, odd: str) -> None:
     notebook.command("claude-magic:switch", session=odd)
     notebook.page.locator(".Toastify__toast, .jp-Notification-Toast").first.wait_for()
     assert watch.found() == []
+    notebook.cell(2).locator(".cm-content").click()
+    notebook.page.keyboard.press("Control+End")
+    notebook.page.keyboard.type(" @")
+    notebook.page.keyboard.press("Tab")
+    notebook.page.locator(".jp-Completer-item").first.wait_for()
+    assert watch.found() == []
+    notebook.page.keyboard.press("Escape")
 
 
 _PROPOSED = (

@@ -7,7 +7,7 @@ import pytest
 from IPython.core.completer import CompletionContext, provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
-from claude_magic.notebook.completion import prompt_matcher
+from claude_magic.notebook.completion import prompt_matcher, variable_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,3 +58,10 @@ def test_other_cells_are_completed_as_before(shell: InteractiveShell) -> None:
     with provisionalcompleter():
         found = {each.text for each in shell.Completer.completions("y = df_s", 8)}
     assert found == {"df_sales", "df_stock"}
+
+
+def test_keys_of_the_namespace_that_are_no_names_are_not_offered(shell: InteractiveShell) -> None:
+    shell.user_ns.update({"x<img src=x>": 1, 7: 2, "ähnlich": 3})
+    names = variable_names(shell)
+    assert "ähnlich" in names
+    assert all(isinstance(name, str) and name.isidentifier() for name in names)
