@@ -15,7 +15,7 @@ from claude_magic.session import KERNEL_SERVER, PermissionRequest
 from . import javascript
 from .grep import is_sparing, sparing
 from .sensitive import is_secret, names_secret
-from .tool_arguments import are_known
+from .tool_arguments import are_known, are_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,8 +98,9 @@ class Action:
     is_tree
         Whether it is about everything below the places.
     is_known
-        Whether all its arguments are known here, and none changes how it is done, such as in the
-        background.
+        Whether all its arguments are known here, and none changes the kind of the action.
+    is_plain
+        Whether no argument changes how it is done, such as in the background.
     objection
         Reason for refusing it, whatever is allowed; empty if there is none.
     """
@@ -111,6 +112,7 @@ class Action:
     spellings: tuple[Path, ...] = ()
     is_tree: bool = False
     is_known: bool = True
+    is_plain: bool = True
     objection: str = ""
 
 
@@ -128,6 +130,7 @@ def action_of(request: PermissionRequest, cwd: Path) -> Action:
     return replace(
         action,
         is_known=are_known(request),
+        is_plain=are_plain(request),
         objection=_objection(request),
     )
 

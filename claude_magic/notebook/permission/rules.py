@@ -75,7 +75,7 @@ class Rule:
 
         Paths are compared without links, so that none leads out of a pattern. A glob never covers
         a secret-like file, or one that some program obeys by itself: it has to be named. Only known
-        arguments are covered, and only a command in the foreground.
+        arguments are covered, and of a command with a pattern only those in the foreground.
 
         Parameters
         ----------
@@ -86,8 +86,8 @@ class Rule:
         """
         if action.kind is not self.kind or action.objection or not action.is_known:
             return False
-        if self.pattern is None:
-            return True
+        if self.pattern is None or not action.is_plain:
+            return self.pattern is None
         if self.kind in _PATHS:
             return self._allows_path(self.pattern, action, (cwd.resolve(), cwd))
         if action.target == self.pattern and (self.exact or self.kind is not Kind.WEB):

@@ -1,4 +1,4 @@
-"""Arguments of the known tools that a rule or the default may cover a call with."""
+"""Arguments of the known tools, as far as a rule or the default may cover a call with them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KNOWN = {
     "NotebookEdit": frozenset(
         {"notebook_path", "cell_id", "new_source", "cell_type", "edit_mode"},
     ),
-    "Bash": frozenset({"command", "description", "timeout"}),
+    "Bash": frozenset({"command", "description", "timeout", "run_in_background"}),
     "WebFetch": frozenset({"url", "prompt", "offset"}),
     "WebSearch": frozenset({"query", "allowed_domains", "blocked_domains"}),
     "Agent": frozenset({"description", "prompt", "subagent_type", "model", "effort"}),
@@ -34,12 +34,19 @@ _OFF = frozenset({"run_in_background", "dangerouslyDisableSandbox"})
 
 
 def are_known(request: PermissionRequest) -> bool:
-    """Return whether a rule may cover a call, by its arguments. Any thread.
-
-    It covers a command in the foreground, with the sandbox unchanged.
-    """
+    """Return whether a rule for all of a kind may cover a call, by its arguments. Any thread."""
     known = _KNOWN.get(request.name)
     return known is None or all(
         name in known or (name in _OFF and value is False)
         for name, value in request.arguments.items()
+    )
+
+
+def are_plain(request: PermissionRequest) -> bool:
+    """Return whether a rule for one target may cover a call, by its arguments. Any thread.
+
+    It covers a command in the foreground, with the sandbox unchanged.
+    """
+    return are_known(request) and all(
+        name not in _OFF or value is False for name, value in request.arguments.items()
     )

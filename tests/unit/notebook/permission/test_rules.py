@@ -318,7 +318,7 @@ def test_a_command_with_a_star_is_exact_for_the_session(cwd: Path) -> None:
         ({"sandbox": "off"}, False),
     ],
 )
-@pytest.mark.parametrize("rule", ["run", "run:ls", "run:ls *", "run=ls"])
+@pytest.mark.parametrize("rule", ["run:ls", "run:ls *", "run=ls"])
 def test_a_command_is_covered_in_the_foreground_with_the_sandbox_unchanged(
     cwd: Path,
     rule: str,
@@ -352,6 +352,11 @@ def test_a_rule_covers_known_arguments_only(
 ) -> None:
     assert _allows(rule, cwd, tool, **arguments)
     assert not _allows(rule, cwd, tool, **arguments, planted=True)
+
+
+def test_all_commands_may_run_in_the_background_but_not_without_the_sandbox(cwd: Path) -> None:
+    assert _allows("run", cwd, "Bash", command="ls", run_in_background=True)
+    assert not _allows("run", cwd, "Bash", command="ls", dangerouslyDisableSandbox=True)
 
 
 CONTROLS = (
