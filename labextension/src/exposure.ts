@@ -64,6 +64,7 @@ export function unreadable(texts: readonly Readable[]): string | null {
     ({ node, text }) =>
       squeezed(node.innerText) === squeezed(text) &&
       legible(node) &&
+      looksPlain(node, true) &&
       sample([...node.querySelectorAll<HTMLElement>('*')]).every(
         each => legible(each) && looksPlain(each, true) && inPlace(each)
       )

@@ -13,6 +13,10 @@ const CALM_MS = 500;
 /** How often that is checked, in ms. */
 const CHECK_MS = 150;
 
+/** The texts are read again this often at most, in ms, and for so small a share of the time. */
+const READ_MS = 500;
+const READ_SHARE = 0.05;
+
 /** The browser's own check, which also knows of what lets clicks through, in ms. */
 const VISIBILITY_DELAY_MS = 100;
 
@@ -87,8 +91,9 @@ export class QuestionCard {
       node.setAttribute(name, value);
     }
     const head = element('div', 'cm-head');
+    const asks = element('span', 'cm-asks', 'May Claude do this?');
     const title = element('span', 'cm-title', question.title);
-    head.append(element('span', 'cm-asks', 'May Claude do this?'), title);
+    head.append(asks, title);
 
     const code = element('code', '');
     code.append(
@@ -126,8 +131,9 @@ export class QuestionCard {
     node.append(head, this._body, this._extent, note, row, rule, this._state, this._announcement);
 
     this._parts = [head, this._body, note, row, rule, ...this._buttons, this._reason];
-    const label = (button: HTMLElement): Readable => ({ node: button, text: button.textContent ?? '' });
+    const label = (node: HTMLElement): Readable => ({ node, text: node.textContent ?? '' });
     this._texts = [
+      label(asks),
       { node: title, text: question.title },
       { node: code, text: question.body.map(([, text]) => text).join('') },
       ...this._buttons.map(label)
@@ -243,8 +249,16 @@ export class QuestionCard {
     }
     const now = performance.now();
     this._clearSince ??= now;
-    if (!this._enabled && !this._sent && now - this._clearSince >= CALM_MS) {
-      const why = unreadable(this._texts);
+    if (this._sent) {
+      return;
+    }
+    if (this._enabled) {
+      const why = now >= this._readNext ? this._read() : null;
+      if (why !== null) {
+        this._disable(why);
+      }
+    } else if (now - this._clearSince >= CALM_MS) {
+      const why = this._read();
       if (why === null) {
         this._enabled = true;
         this._buttons.forEach(button => enable(button, true));
@@ -252,9 +266,18 @@ export class QuestionCard {
       } else {
         this._disable(why);
       }
-    } else if (!this._enabled && !this._sent) {
+    } else {
       say(this._state, this._failure);
     }
+  }
+
+  /** Return why the texts cannot be read; null if they can. */
+  private _read(): string | null {
+    const start = performance.now();
+    const why = unreadable(this._texts);
+    const end = performance.now();
+    this._readNext = end + Math.max(READ_MS, (end - start) / READ_SHARE);
+    return why;
   }
 
   private _disable(why: string): void {
@@ -369,7 +392,7 @@ export class QuestionCard {
 
   private async _choose(choice: Choice): Promise<void> {
     this._check();
-    const why = this._enabled ? unreadable(this._texts) : null;
+    const why = this._enabled ? this._read() : null;
     if (why !== null) {
       this._disable(why);
     }
@@ -414,6 +437,7 @@ export class QuestionCard {
   private _paintedOver = false;
   private _obstructed = false;
   private _clearSince: number | null = null;
+  private _readNext = 0;
   private _enabled = false;
   private _sent = false;
   private _failure = '';
