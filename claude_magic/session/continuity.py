@@ -253,7 +253,9 @@ class Continuity:
         place = await self._find(Place.of(self._session_id), cwd)
         if self.options.keep_transcript and place.resumes is not None:
             return place
-        if self.options.keep_transcript and place.missing:
+        # A branch in which nothing was answered yet begins where it leaves the other conversation.
+        begins_again = self._origin.branches and not self._answered
+        if self.options.keep_transcript and place.missing and not begins_again:
             raise StartError(_lost(self._answered.values()))
         self.spoken = False
         if not self.options.keep_transcript:

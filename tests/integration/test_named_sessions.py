@@ -182,7 +182,7 @@ def test_the_conversations_of_a_killed_kernel_can_be_resumed(
     assert main[1] == "My name is Ada, <b>and</b> I study whales."
     assert main[-1] == other[-1] == "/notes/one.ipynb"
     (shown,) = ran.contents("display_data")
-    assert "&lt;b&gt;and&lt;/b&gt;" in shown["data"]["text/html"]
+    assert "&#60;b&#62;and&#60;/b&#62;" in shown["data"]["text/html"]
 
     assert "ready" in elsewhere.run(f"%claude_connect -s bob --resume {other[0]}").stdout
     ran = elsewhere.run("%%claude -s bob\nWho am I?")
