@@ -66,14 +66,17 @@ class WrittenSoFar:
 
     def lacks(self, ids: Collection[str]) -> bool:
         """Tell whether the transcript lacks entries with any of these ids."""
+        # What was written anew since the last look has other lengths.
+        starts = (self._read_bytes, 0) if self._read_bytes else (0,)
+        return all(self._lacks(ids, start) for start in starts)
+
+    def _lacks(self, ids: Collection[str], start: int) -> bool:
         try:
             path = self._transcript.path
             if path is None:
                 return True
             with path.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                # A transcript that is shorter than before was written anew.
-                file.seek(self._read_bytes if self._read_bytes <= size else 0)
+                file.seek(start)
                 new = file.read()
         except OSError:
             return True
@@ -81,7 +84,7 @@ class WrittenSoFar:
         whole = new[: new.rfind(b"\n") + 1]
         if any(b'"uuid":"%s"' % each.encode() not in whole for each in ids):
             return True
-        self._read_bytes = size - len(new) + len(whole)
+        self._read_bytes = start + len(whole)
         return False
 
 

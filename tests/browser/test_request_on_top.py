@@ -283,7 +283,8 @@ def test_it_hides_with_its_notebook_comes_back_and_goes_with_it(
         " panel.content.widgets[0].model.sharedModel.setSource(load); }",
         [other, own],
     )
-    asking.command("notebook:run-all-cells")
+    # It ends with the cells, which wait for a decision.
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
     card.filter(has_text="of_the_other").wait_for()
     assert card.count() == 1
     asking.command("docmanager:open", path=path)

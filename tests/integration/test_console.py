@@ -109,7 +109,7 @@ def test_ctrl_c_stops_the_answer_and_nothing_else(console: Console, api: Any) ->
 @pytest.mark.parametrize(
     ("lines", "prompt"),
     [
-        (["%%claude", ">>> x = 1", "In [1]: y?", "%time", ""], ">>> x = 1\nIn [1]: y?\n%time"),
+        (["%%claude", ">>> x = 1", "In [1]: y?", "%time", "", ""], ">>> x = 1\nIn [1]: y?\n%time"),
         (['%claude it\'s """ what?'], 'it\'s """ what?'),
         (["%claude why \\", ">>> is that?"], "why >>> is that?"),
         (["x = %claude what is this?"], "what is this?"),

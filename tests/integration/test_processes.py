@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from support.processes import alive, wait_until_gone
 
 from claude_magic import ClaudeSession
-from claude_magic.session import guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,21 +79,6 @@ def test_no_list_of_processes_shows_a_system_prompt(connected: Any) -> None:
     systems = [request.system for request in connected.requests]
     assert [first in each for each in systems] == [True, True, False]
     assert [second in each for each in systems] == [False, False, True]
-
-
-def test_what_claude_code_listens_on_is_cleared_away_with_its_folder(connected: Any) -> None:
-    """A process that is killed cannot clear it away itself."""
-    with ClaudeSession() as session:
-        session.ask("Hello.")
-        assert session.pids is not None
-        assert guard._folder is not None  # noqa: SLF001 - what others find in the temporary folder
-        name = f"{session.pids[1]}.sock"
-        assert list(guard._folder.glob(f"*/cc-socks/{name}"))  # noqa: SLF001
-        # Where it goes to if its path is too long for a socket.
-        assert not Path(f"/tmp/cc-socks-{os.getuid()}", name).exists()  # noqa: S108
-        os.kill(session.pids[1], signal.SIGKILL)
-        session.ask("Again.")
-        assert not list(guard._folder.glob(f"*/cc-socks/{name}"))  # noqa: SLF001
 
 
 def _arguments(session: ClaudeSession) -> str:
