@@ -283,6 +283,10 @@ def test_it_hides_with_its_notebook_comes_back_and_goes_with_it(
         " panel.content.widgets[0].model.sharedModel.setSource(load); }",
         [other, own],
     )
+    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.ready.then(() => null)")
+    page.wait_for_function(
+        "() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
+    )
     # It ends with the cells, which wait for a decision.
     page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
     card.filter(has_text="of_the_other").wait_for()
