@@ -38,6 +38,10 @@ def _check(api: Any) -> None:
     assert GOOD in sent
 
 
+@pytest.mark.failure(
+    "A text is not valid Unicode",
+    then="It is sent with U+FFFD in place of what is invalid, and the cell ends",
+)
 @pytest.mark.parametrize(
     "prompt",
     [
@@ -60,6 +64,10 @@ def test_a_history_is_sent_repaired(connected: Any) -> None:
     _check(connected)
 
 
+@pytest.mark.failure(
+    "A text is not valid Unicode",
+    then="It is sent with U+FFFD in place of what is invalid, and the cell ends",
+)
 def test_a_system_prompt_and_descriptions_are_sent_repaired(connected: Any) -> None:
     tool = ToolDefinition("look", f"described {BAD}", SCHEMA)
     options = SessionOptions(system_prompt=f"system {BAD}", client_tools=(tool,))
@@ -70,6 +78,10 @@ def test_a_system_prompt_and_descriptions_are_sent_repaired(connected: Any) -> N
     assert f"system {GOOD}" in _sent(connected)
 
 
+@pytest.mark.failure(
+    "A text is not valid Unicode",
+    then="It is sent with U+FFFD in place of what is invalid, and the cell ends",
+)
 @pytest.mark.parametrize("raises", [False, True])
 def test_what_a_tool_gives_back_is_sent_repaired(connected: Any, *, raises: bool) -> None:
     async def run(_: Mapping[str, Any]) -> ToolAnswer:
@@ -102,6 +114,10 @@ def test_an_error_of_the_api_ends_its_cell(kernel: Kernel, kernel_api: Any) -> N
     assert "The API answered 400: no caf" in ran.error
 
 
+@pytest.mark.failure(
+    "A text is not valid Unicode",
+    then="It is sent with U+FFFD in place of what is invalid, and the cell ends",
+)
 @pytest.mark.parametrize(
     "cell",
     [

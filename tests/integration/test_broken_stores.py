@@ -106,6 +106,10 @@ def said(*uuids: str) -> list[dict[str, Any]]:
     return [{"type": "user", "uuid": each} for each in uuids]
 
 
+@pytest.mark.failure(
+    "An entry of a shared store is broken",
+    then="It is reported and skipped",
+)
 @pytest.mark.promise("Broken entries of a shared store are skipped and counted.", against="sender")
 def test_broken_entries_do_not_hide_the_others(url: str, store: Store, tmp_path: Path) -> None:
     store.append(KEY, said("a"))

@@ -183,6 +183,10 @@ def _check_possible(condition: Condition, folder: Path) -> None:
             pytest.skip(reason)
 
 
+@pytest.mark.failure(
+    "The temporary, home or working directory is missing, read-only or otherwise unusable",
+    then="It works, or the error says how to fix it, and `claude-magic doctor` finds it",
+)
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS)
 def test_a_session_answers_or_says_what_to_do(
     condition: Condition, folder: Path, sterile: dict[str, str], api: Api
@@ -199,6 +203,10 @@ def test_a_session_answers_or_says_what_to_do(
     assert ran.stderr == ""
 
 
+@pytest.mark.failure(
+    "The temporary, home or working directory is missing, read-only or otherwise unusable",
+    then="It works, or the error says how to fix it, and `claude-magic doctor` finds it",
+)
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS)
 def test_the_doctor_finds_it(
     condition: Condition, folder: Path, sterile: dict[str, str], api: Api

@@ -70,6 +70,10 @@ def _set(kernel: Kernel, policy: str) -> None:
     assert ran.status == "ok", ran.error
 
 
+@pytest.mark.failure(
+    "An event-loop policy such as uvloop's is installed",
+    then="Everything works as before",
+)
 @pytest.mark.parametrize("policy", POLICIES)
 def test_everything_answers_under_a_policy_that_was_set_first(
     policy: str, start_kernel: Callable[..., Kernel], api: Api
@@ -88,6 +92,10 @@ def test_everything_answers_under_a_policy_that_was_set_first(
     assert kernel.run("%claude What is my name?").status == "ok"
 
 
+@pytest.mark.failure(
+    "An event-loop policy such as uvloop's is installed",
+    then="Everything works as before",
+)
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_crash_after_a_policy_was_set_is_survived_in_silence(
     policy: str, start_kernel: Callable[..., Kernel], api: Api

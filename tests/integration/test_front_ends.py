@@ -70,6 +70,10 @@ def _run_asked(kernel: Kernel, code: str, answer: str = "n") -> tuple[Ran, str, 
     return kernel.finish(request), shown, prompt
 
 
+@pytest.mark.failure(
+    "A front end ignores updates of outputs",
+    then="Answers are printed as they stream, and a permission request is printed in full",
+)
 def test_an_answer_appears_while_it_is_written(stream: Kernel, api: Any) -> None:
     gate = threading.Event()
     api.replies.append(Reply.of(Text("The answer "), Hold(gate), Text("is **quokka**.")))
@@ -83,6 +87,10 @@ def test_an_answer_appears_while_it_is_written(stream: Kernel, api: Any) -> None
     assert not ran.contents("update_display_data")
 
 
+@pytest.mark.failure(
+    "A front end ignores updates of outputs",
+    then="Answers are printed as they stream, and a permission request is printed in full",
+)
 @pytest.mark.parametrize(
     ("tool", "arguments", "parts"),
     [
@@ -133,6 +141,10 @@ CAPTURES = {
 ASK = "get_ipython().run_line_magic('claude', 'Do it.')"
 
 
+@pytest.mark.failure(
+    "A cell captures its output",
+    then="A permission request is shown in full all the same",
+)
 @pytest.mark.parametrize("front_end", ["stream", "notebook"])
 @pytest.mark.parametrize("how", CAPTURES)
 def test_a_capture_does_not_capture_a_request(
@@ -158,6 +170,10 @@ def test_each_attempt_in_an_output_widget_is_explained_in_the_prompt(
     assert "│ echo a" not in asked[1]
 
 
+@pytest.mark.failure(
+    "A permission request cannot be shown",
+    then="The call is denied, with the reason",
+)
 def test_a_request_that_cannot_be_seen_is_denied_with_a_reason(notebook: Kernel, api: Any) -> None:
     """VS Code shows the prompt of an input field in one line, and an `Output` takes the rest."""
     notebook.run("__vsc_ipynb_file__ = 'a.ipynb'")
@@ -188,6 +204,10 @@ def console(sterile: dict[str, str], api: Any, tmp_path: Path) -> Iterator[Conso
     console.close()
 
 
+@pytest.mark.failure(
+    "A cell captures its output",
+    then="A permission request is shown in full all the same",
+)
 @pytest.mark.parametrize("how", ["magic", "context", "stdout"])
 def test_a_capture_in_a_terminal_does_not_capture_a_request(
     console: Console, api: Any, tmp_path: Path, how: str
@@ -202,6 +222,10 @@ def test_a_capture_in_a_terminal_does_not_capture_a_request(
     assert "The user said no." in json.dumps(api.requests[-1].body)
 
 
+@pytest.mark.failure(
+    "A permission request cannot be shown",
+    then="The call is denied, with the reason",
+)
 def test_nobody_is_asked_without_a_terminal(
     sterile: dict[str, str], api: Any, tmp_path: Path
 ) -> None:
@@ -223,6 +247,10 @@ def test_nobody_is_asked_without_a_terminal(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.failure(
+    "A front end ignores updates of outputs",
+    then="Answers are printed as they stream, and a permission request is printed in full",
+)
 def test_jupyter_console_shows_answers_and_requests(
     sterile: dict[str, str], api: Any, tmp_path: Path
 ) -> None:

@@ -105,6 +105,10 @@ def _assert_gone(environment: dict[str, str], tmp_path: Path) -> None:
     assert not list((tmp_path / "tmp").glob("claude*"))
 
 
+@pytest.mark.failure(
+    "IPython ends in any way",
+    then="No traceback; every session is closed within a second",
+)
 @pytest.mark.parametrize("before", BEFORE)
 def test_exit_shows_no_error_whatever_was_done(
     console: Console,
@@ -120,6 +124,10 @@ def test_exit_shows_no_error_whatever_was_done(
     _assert_gone(environment, tmp_path)
 
 
+@pytest.mark.failure(
+    "IPython ends in any way",
+    then="No traceback; every session is closed within a second",
+)
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_out_shows_no_error(
     console: Console,
@@ -166,6 +174,10 @@ def test_exit_behind_a_stopped_answer_shows_no_error(
     _assert_gone(environment, tmp_path)
 
 
+@pytest.mark.failure(
+    "IPython ends in any way",
+    then="No traceback; every session is closed within a second",
+)
 @pytest.mark.parametrize("how", ["-c", "script", "ipy script", "piped", "python"])
 @pytest.mark.parametrize("lines", ["a turn", "a demo", "a disconnected conversation"])
 def test_a_program_that_ends_shows_no_error(

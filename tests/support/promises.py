@@ -1,6 +1,7 @@
-"""The promises of docs/security.md, as the tests state them.
+"""The promises of docs/security.md and the failures of docs/failures.md, as the tests state them.
 
-A test states a promise with ``@pytest.mark.promise("Sentence.", against="model")``. Nothing is
+A test states a promise with ``@pytest.mark.promise("Sentence.", against="model")``, and the outcome
+of a failure with ``@pytest.mark.failure("Something fails.", then="It is handled.")``. Nothing is
 imported to collect them: the sources are parsed.
 """
 
@@ -46,6 +47,25 @@ class Promise:
     test: str
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure and its outcome, as one test states it.
+
+    Attributes
+    ----------
+    event
+        What goes wrong.
+    outcome
+        What happens then.
+    test
+        As in `Promise`.
+    """
+
+    event: str
+    outcome: str
+    test: str
+
+
 def promises(tests: Path = TESTS) -> list[Promise]:
     """Return what the tests promise, in the order of their files.
 
@@ -54,33 +74,63 @@ def promises(tests: Path = TESTS) -> list[Promise]:
     ValueError
         If a promise cannot be read, or its test may be skipped. The text names the test.
     """
-    return [each for path in sorted(tests.rglob("test_*.py")) for each in _stated(path, tests)]
+    return [_promise(call, test) for test, call in _marked("promise", tests)]
+
+
+def failures(tests: Path = TESTS) -> list[Failure]:
+    """Return the failures that the tests cause, in the order of their files.
+
+    Raises
+    ------
+    ValueError
+        If a failure cannot be read, or its test may be skipped. The text names the test.
+    """
+    found = []
+    for test, call in _marked("failure", tests):
+        event, outcome = _words(call, "then")
+        if event is None or outcome is None or "|" in event + outcome:
+            raise ValueError(f"{test}: write @pytest.mark.failure('It fails.', then='It goes on.')")
+        found.append(Failure(event, outcome, test))
+    return found
 
 
 def table(against: str, tests: Path = TESTS) -> str:
     """Return the promises against an adversary as a Markdown table, each with its tests."""
-    rows: dict[str, list[str]] = {}
+    rows: dict[tuple[str, ...], list[str]] = {}
     for each in promises(tests):
         if each.against == against:
-            rows.setdefault(each.sentence, []).append(each.test)
+            rows.setdefault((each.sentence,), []).append(f"`{each.test}`")
+    return _markdown(("Promise", "Tests"), rows)
+
+
+def failures_table(tests: Path = TESTS) -> str:
+    """Return the failures as a Markdown table, each with links to its tests from docs/."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for each in failures(tests):
+        path, _, name = each.test.partition("::")
+        rows.setdefault((each.event, each.outcome), []).append(f"[`{name}`](../{path})")
+    return _markdown(("What goes wrong", "What happens then", "Tests"), rows)
+
+
+def _markdown(heads: tuple[str, ...], rows: dict[tuple[str, ...], list[str]]) -> str:
     lines = [
-        f"| {sentence} | {' <br> '.join(f'`{test}`' for test in proofs)} |"
-        for sentence, proofs in sorted(rows.items())
+        f"| {' | '.join(row)} | {' <br> '.join(proofs)} |" for row, proofs in sorted(rows.items())
     ]
-    return "\n".join(["| Promise | Tests |", "|---|---|", *lines])
+    return "\n".join([f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *lines])
 
 
-def _stated(path: Path, tests: Path) -> Iterator[Promise]:
-    name = path.relative_to(tests.parent).as_posix()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            test = f"{name}::{node.name}"
-            marks = [_mark(decorator) for decorator in node.decorator_list]
-            stated = [call for mark, call in marks if mark == "promise"]
-            if stated and _EXCUSES & {mark for mark, _ in marks}:
-                raise ValueError(f"{test} states a promise and may be skipped")
-            for call in stated:
-                yield _promise(call, test)
+def _marked(name: str, tests: Path) -> Iterator[tuple[str, ast.Call | None]]:
+    """Yield the tests with a mark, each with the mark's call; in the order of their files."""
+    for path in sorted(tests.rglob("test_*.py")):
+        file = path.relative_to(tests.parent).as_posix()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                test = f"{file}::{node.name}"
+                marks = [_mark(decorator) for decorator in node.decorator_list]
+                stated = [call for mark, call in marks if mark == name]
+                if stated and _EXCUSES & {mark for mark, _ in marks}:
+                    raise ValueError(f"{test} states a {name} and may be skipped")
+                yield from ((test, call) for call in stated)
 
 
 def _mark(decorator: ast.expr) -> tuple[str, ast.Call | None]:
@@ -91,15 +141,21 @@ def _mark(decorator: ast.expr) -> tuple[str, ast.Call | None]:
     return marked, call
 
 
-def _promise(call: ast.Call | None, test: str) -> Promise:
+def _words(call: ast.Call | None, keyword: str) -> tuple[str | None, str | None]:
+    """Return the one argument of a mark and one of its keywords, where they are texts."""
     words = {each.arg: each.value for each in call.keywords} if call is not None else {}
     sentence = call.args[0] if call is not None and len(call.args) == 1 else None
-    against = words.get("against")
-    if not (isinstance(sentence, ast.Constant) and isinstance(against, ast.Constant)):
-        raise ValueError(  # noqa: TRY004 - of a source, not of a value
-            f"{test}: write @pytest.mark.promise('Sentence.', against='model')"
-        )
-    told, whom = str(sentence.value), str(against.value)
+    return _text(sentence), _text(words.get(keyword))
+
+
+def _text(node: ast.expr | None) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _promise(call: ast.Call | None, test: str) -> Promise:
+    told, whom = _words(call, "against")
+    if told is None or whom is None:
+        raise ValueError(f"{test}: write @pytest.mark.promise('Sentence.', against='model')")
     if whom not in ADVERSARIES or not told.endswith(".") or "|" in told:
         known = ", ".join(ADVERSARIES)
         raise ValueError(f"{test}: a promise is a sentence against one of {known}")

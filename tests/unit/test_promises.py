@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.promises import ADVERSARIES, TESTS, promises, table
+from support.promises import ADVERSARIES, TESTS, failures, failures_table, promises, table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DOCS = TESTS.parent / "docs" / "security.md"
+FAILURES = TESTS.parent / "docs" / "failures.md"
 
 MARK = '@pytest.mark.promise("It holds.", against="model")\n'
 
@@ -21,11 +22,32 @@ def test_there_are_promises_against_every_adversary_and_the_docs_have_them(again
     assert table(against) in DOCS.read_text(encoding="utf-8")
 
 
-def test_every_test_of_the_table_exists_once() -> None:
-    for each in promises():
-        path, _, name = each.test.partition("::")
+def test_the_docs_have_all_failures() -> None:
+    assert failures()
+    assert failures_table() in FAILURES.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        '@pytest.mark.failure("It fails.")',
+        '@pytest.mark.failure(then="It goes on.")',
+        '@pytest.mark.failure("It | fails.", then="It goes on.")',
+        '@pytest.mark.failure("It fails.", then="It goes on.")\n@pytest.mark.skip',
+    ],
+)
+def test_a_failure_without_an_outcome_or_a_proof_is_refused(tmp_path: Path, mark: str) -> None:
+    tests = _folder(tmp_path, f"{mark}\ndef test_a():\n    pass\n")
+    with pytest.raises(ValueError, match=r"tests/test_it\.py::test_a"):
+        failures(tests)
+
+
+def test_every_test_of_the_tables_exists_once() -> None:
+    stated = [each.test for each in promises()] + [each.test for each in failures()]
+    for test in stated:
+        path, _, name = test.partition("::")
         source = (TESTS.parent / path).read_text(encoding="utf-8")
-        assert source.count(f"def {name}(") == 1, each.test
+        assert source.count(f"def {name}(") == 1, test
 
 
 def _folder(tmp_path: Path, source: str) -> Path:

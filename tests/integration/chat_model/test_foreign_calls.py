@@ -118,6 +118,10 @@ def _check(blocks: list[dict[str, Any]]) -> None:
         assert ids[result["tool_use_id"]] in str(result["content"])
 
 
+@pytest.mark.failure(
+    "A history holds another provider's tool calls",
+    then="Ids and names are made valid, and each result stays with its call",
+)
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=HISTORIES)
 def test_each_result_belongs_to_its_call(history: list[BaseMessage]) -> None:
     messages = [HumanMessage("Weather?"), *history, AIMessage("So."), HumanMessage("And?")]
@@ -144,6 +148,10 @@ def test_a_result_of_a_call_that_a_session_knows_passes() -> None:
     assert _blocks([asked.prompt])[0]["tool_use_id"] == "toolu_1"
 
 
+@pytest.mark.failure(
+    "A history holds another provider's tool calls",
+    then="Ids and names are made valid, and each result stays with its call",
+)
 def test_the_api_is_sent_what_it_takes(connected: Any) -> None:
     messages: list[BaseMessage] = [HumanMessage("Weather?")]
     for name in NEW_IDS:

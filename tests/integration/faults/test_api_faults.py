@@ -115,6 +115,10 @@ def _fail(kernel: Kernel, api: Any, fault: Fault, prompt: str) -> Ran:
     return ran
 
 
+@pytest.mark.failure(
+    "The API refuses, is overloaded, cut off or silent",
+    then="Retries show, then an error with its status and a remedy; the next cell works",
+)
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_fails_its_cell_and_no_other(
     kernel: Kernel,
@@ -139,6 +143,10 @@ def test_a_fault_fails_its_cell_and_no_other(
     figure(f"{ran.error_name} after {ran.elapsed_s:.1f} s, {len(retries)} retries shown")
 
 
+@pytest.mark.failure(
+    "The API cannot be reached",
+    then="An error after the retries; the next cell works once it is back",
+)
 def test_an_api_that_is_not_there(
     kernel: Kernel,
     kernel_api: Any,

@@ -60,6 +60,10 @@ def _run_until_killed(kernel: Kernel, number: int, claude: int, delay_s: float) 
     return kernel.finish(kernel.start(f"%%claude\nRun {number}"), kill)
 
 
+@pytest.mark.failure(
+    "Claude Code is killed during a turn",
+    then="The conversation resumes; the prompt is asked again if no tool had acted",
+)
 @pytest.mark.timeout(1500)
 def test_a_crash_loses_no_reply_and_fails_no_cell_after_it(
     kernel: Kernel,

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 PROMISED_S = 10.0
 
 
+@pytest.mark.failure(
+    "Claude Code freezes",
+    then="It is replaced within seconds and the cell gets its answer",
+)
 @pytest.mark.timeout(600)
 def test_a_frozen_claude_code_costs_a_cell_a_few_seconds(
     kernel: Kernel,

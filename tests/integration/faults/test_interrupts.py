@@ -61,6 +61,10 @@ def _back_off(number: int) -> list[Any]:
     return [Failure(529, "overloaded_error", "busy")] * 10
 
 
+@pytest.mark.failure(
+    "You interrupt the kernel",
+    then="The cell comes back, and what was said stays",
+)
 @pytest.mark.timeout(900)
 def test_a_cell_comes_back_and_nothing_is_lost(
     kernel: Kernel,

@@ -25,6 +25,10 @@ def _stderr(ran: Ran) -> str:
     return "".join(c["text"] for c in ran.contents("stream") if c["name"] == "stderr")
 
 
+@pytest.mark.failure(
+    "Claude Code dies just before a prompt",
+    then="Nothing of asyncio's own messages appears in the cell",
+)
 @pytest.mark.timeout(1500)
 def test_a_crash_just_before_a_prompt_is_silent(
     kernel: Kernel,

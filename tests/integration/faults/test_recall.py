@@ -315,6 +315,10 @@ class Story:
         return f"sequence {self.seed}: {what}; said {self.said}; " + "; ".join(self.log)
 
 
+@pytest.mark.failure(
+    "Claude Code is killed, frozen or cut off at any message of a conversation",
+    then="The next process holds what was answered, in order; a missing turn is reported",
+)
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", range(TESTS))
 def test_a_conversation_holds_what_was_answered_whatever_happened(

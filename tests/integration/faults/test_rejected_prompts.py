@@ -104,6 +104,10 @@ def session(connected: Any) -> Iterator[ClaudeSession]:
         yield session
 
 
+@pytest.mark.failure(
+    "The API rejects a prompt for good",
+    then="The prompt is removed from the conversation, the error says so, and later cells work",
+)
 @pytest.mark.parametrize("rejection", REJECTIONS.values(), ids=REJECTIONS)
 def test_it_is_gone_for_later_turns_branches_and_processes(
     session: ClaudeSession,
@@ -130,6 +134,10 @@ def test_it_is_gone_for_later_turns_branches_and_processes(
         assert later.ask("e").text == "You said: My name is Ada. / b / d / e"
 
 
+@pytest.mark.failure(
+    "The API rejects a prompt for good",
+    then="The prompt is removed from the conversation, the error says so, and later cells work",
+)
 def test_it_is_gone_where_it_was_the_first_prompt(connected: Any) -> None:
     _reject(connected, REJECTIONS["content filter"])
     with ClaudeSession() as session:

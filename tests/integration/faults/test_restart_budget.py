@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from claude_magic.tape import MessagesRequest
 
 
+@pytest.mark.failure(
+    "Claude Code dies again and again",
+    then="Five restarts in three minutes, then an error until you reset or connect",
+)
 @pytest.mark.parametrize("cure", ["%claude_reset", "%claude_connect", "the panel's button"])
 def test_five_restarts_then_a_clear_error_until_somebody_acts(
     kernel: Kernel,

@@ -60,6 +60,10 @@ def _kill(session: ClaudeSession) -> None:
     os.kill(session.pids[1], signal.SIGKILL)
 
 
+@pytest.mark.failure(
+    "A transcript cannot be written (full or read-only disk)",
+    then="The cell and the status say so, and nothing is given up on purpose",
+)
 def test_it_is_told_once_and_the_status_says_so(connected: Any, config: Path) -> None:
     with ClaudeSession(environment={"CLAUDE_CONFIG_DIR": str(config)}) as session:
         first, second = session.ask("a"), session.ask("b")
@@ -69,6 +73,10 @@ def test_it_is_told_once_and_the_status_says_so(connected: Any, config: Path) ->
         assert "The last 2 turns" in session.status.unwritten
 
 
+@pytest.mark.failure(
+    "Claude Code dies while turns are not in the transcript",
+    then="The next process is told what this kernel remembers; other turns are named",
+)
 @pytest.mark.parametrize("lose", ["kill", "disconnect"])
 def test_the_next_process_is_told_what_this_one_remembers(
     connected: Any, config: Path, lose: str
@@ -86,6 +94,10 @@ def test_the_next_process_is_told_what_this_one_remembers(
         assert answers == ["You said: a", "You said: a / b", "You said: a / b / 0"]
 
 
+@pytest.mark.failure(
+    "A transcript cannot be written (full or read-only disk)",
+    then="The cell and the status say so, and nothing is given up on purpose",
+)
 def test_nothing_is_lost_on_purpose(connected: Any, config: Path) -> None:
     with ClaudeSession(environment={"CLAUDE_CONFIG_DIR": str(config)}) as session:
         session.ask("a")
@@ -96,6 +108,10 @@ def test_nothing_is_lost_on_purpose(connected: Any, config: Path) -> None:
         assert session.ask("c").text == "You said: a / c"
 
 
+@pytest.mark.failure(
+    "A transcript cannot be written (full or read-only disk)",
+    then="The cell and the status say so, and nothing is given up on purpose",
+)
 def test_it_is_not_parked_for_another(connected: Any, config: Path) -> None:
     options = SessionOptions(environment={"CLAUDE_CONFIG_DIR": str(config)})
     sessions = SessionRegistry(options, max_live=1)
@@ -143,6 +159,10 @@ def test_what_was_not_written_is_written_when_it_is_told_again(
         assert later.ask("e").text == "You said: a / b / c / d / e"
 
 
+@pytest.mark.failure(
+    "Claude Code dies while turns are not in the transcript",
+    then="The next process is told what this kernel remembers; other turns are named",
+)
 def test_turns_that_nobody_remembers_are_named(connected: Any, tmp_path: Path) -> None:
     with ClaudeSession(environment={"CLAUDE_CONFIG_DIR": str(tmp_path)}) as session:
         session.ask("a")
@@ -158,6 +178,10 @@ def test_turns_that_nobody_remembers_are_named(connected: Any, tmp_path: Path) -
         assert not session.ask("c").lost
 
 
+@pytest.mark.failure(
+    "A conversation is forked that is not in the transcript",
+    then="The fork fails with the reason",
+)
 def test_a_branch_of_a_lost_conversation_fails(connected: Any, tmp_path: Path) -> None:
     with ClaudeSession(environment={"CLAUDE_CONFIG_DIR": str(tmp_path)}) as session:
         session.ask("a")
@@ -214,6 +238,10 @@ def test_a_disk_that_fills_up(connected: Any, small_disk: Path) -> None:
         assert not session.status.unwritten
 
 
+@pytest.mark.failure(
+    "A transcript cannot be written (full or read-only disk)",
+    then="The cell and the status say so, and nothing is given up on purpose",
+)
 def test_a_cell_says_it_and_a_disconnect_warns(
     kernel: Kernel, kernel_api: Any, config: Path
 ) -> None:
