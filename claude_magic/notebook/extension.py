@@ -15,7 +15,6 @@ from claude_magic.session import MAIN
 from claude_magic.variables import TAPE_VARIABLE
 
 from .failure import brief_failures
-from .far_end import known_secrets_mask
 from .magics import ClaudeMagics
 from .verbatim import ClaudeLine, keep_verbatim
 
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
     from claude_magic.session import ClaudeSession
     from claude_magic.tape import Deck
+
+    from .kernel_secrets import KernelSecrets
 
 _logger = logging.getLogger(__name__)
 
@@ -35,8 +36,12 @@ def load(shell: InteractiveShell) -> None:
     """
     if _magics(shell) is not None:
         return
-    deck = _deck(shell)
     magics = ClaudeMagics(shell)
+    try:
+        deck = _deck(magics.secrets)
+    except BaseException:
+        magics.close()
+        raise
     if deck is not None:
         magics.put_in(deck)
     shell.register_magics(magics)
@@ -49,7 +54,7 @@ def load(shell: InteractiveShell) -> None:
     magics.session.start_connecting()
 
 
-def _deck(shell: InteractiveShell) -> Deck | None:
+def _deck(secrets: KernelSecrets) -> Deck | None:
     """Return the tape that the environment names, running; None if it names none."""
     named = os.environ.get(TAPE_VARIABLE)
     if not named:
@@ -57,7 +62,7 @@ def _deck(shell: InteractiveShell) -> Deck | None:
     from claude_magic.tape import Deck  # noqa: PLC0415 - most kernels have none
 
     with brief_failures():
-        return Deck.of_variable(named, known_secrets_mask(shell)).start()
+        return Deck.of_variable(named, secrets.mask).start()
 
 
 def _close_at_exit(magics: ClaudeMagics, process_id: int) -> None:

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from claude_magic import masking
 from claude_magic.variables import Replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from IPython.core.interactiveshell import InteractiveShell
+    from collections.abc import Mapping
 
     from claude_magic.tape import Deck, Demo
-
-
-def known_secrets_mask(shell: InteractiveShell) -> Callable[[str], str]:
-    """Return a function that masks the values a kernel knows as secrets, at the time of each call.
-
-    Any thread may call the function.
-    """
-
-    def mask(text: str) -> str:
-        return masking.KnownSecrets(shell.user_ns, os.environ).mask(text)
-
-    return mask
 
 
 class FarEnd:

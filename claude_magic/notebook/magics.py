@@ -47,7 +47,7 @@ from .configuration import FIELDS, Configuration
 from .consent import Consent, Terms
 from .desk import Desk
 from .failure import brief_failures
-from .far_end import FarEnd, known_secrets_mask
+from .far_end import FarEnd
 from .front_end import FrontEnd, front_end, notebook_path
 from .kernel.history import CellHistory
 from .kernel.runner import PythonRunner
@@ -690,7 +690,7 @@ class ClaudeMagics(Configuration, Magics):
                 folder=Path.cwd(),
                 remedy=remedy,
                 environ=self._far_end.outside,
-                mask=known_secrets_mask(self.shell),
+                mask=self.secrets.mask,
             ).start()
         if chosen.demo:
             from claude_magic.tape import Demo, offline_demo  # noqa: PLC0415
