@@ -24,5 +24,5 @@ def well_formed_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {well_formed_json(key): well_formed_json(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [well_formed_json(each) for each in value]
+        return type(value)(map(well_formed_json, value))
     return value
