@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import threading
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-#: Time for the kernel's output to leave before it asks for input, in seconds. It takes 0.001.
-_SENT_S = 1.0
+#: Time for a front end to show output before it is asked for input, in seconds. Both come on
+#: channels of their own, and some front ends show first what they happen to look at first.
+SHOWN_S = 0.2
 
 _TERMINAL = Path("/dev/tty")
 
@@ -42,7 +43,11 @@ class KernelScreen:
         self._unread: list[str] = []
 
     def write(self, text: str) -> None:
-        """Write a text and a line end to the cell.
+        """Write a text and a line end to the cell, at the latest before a line is read."""
+        self._unread.append(text)
+
+    def read(self, prompt: str) -> str:
+        """Return a line from the input field.
 
         Raises
         ------
@@ -50,22 +55,19 @@ class KernelScreen:
             If an ``Output`` widget takes all that is sent to the cell, and the front end has no
             other place for it.
         """
+        text, self._unread = "\n".join(self._unread), []
+        if not text:
+            return input(prompt)
         if _widget_takes(self._kernel):
             # The widget may not be displayed; the prompt of the input field always is.
             if in_vs_code(self._shell):
                 raise UnseenError
-            self._unread.append(text)
+            prompt = f"{text}\n{prompt}"
         sys.stdout.flush()
         content = {"name": "stdout", "text": f"{text}\n"}
         self._kernel.send_response(self._kernel.iopub_socket, "stream", content)
-        sent = threading.Event()
-        self._kernel.iopub_thread.schedule(sent.set)
-        sent.wait(_SENT_S)
-
-    def read(self, prompt: str) -> str:
-        """Return a line from the input field."""
-        unread, self._unread = self._unread, []
-        return input("\n".join([*unread, prompt]))
+        time.sleep(SHOWN_S)
+        return input(prompt)
 
 
 def captures_displays(shell: InteractiveShell) -> bool:
