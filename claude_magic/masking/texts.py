@@ -10,6 +10,7 @@ from .commands import mask_commands
 from .markup import mask_markup
 from .named_values import NamedValues
 from .private_keys import mask_private_keys
+from .prose import mask_prose
 from .records import mask_records
 from .shapes import mask_prefixed
 from .tables import mask_tables
@@ -19,12 +20,12 @@ def mask(text: str) -> str:
     """Return a text with `MASK` in place of all that looks like a secret, and the rest as it is.
 
     Masked are keys and tokens of known shapes, private key blocks, passwords in URLs, bearer
-    tokens, and values of names that `is_secret`: assigned, in records, tables and markup, or in
-    options of commands. The time grows with the length of the text and no faster; masking twice
-    changes nothing more. Any thread may call.
+    tokens, and values of names that `is_secret`: assigned, in records, tables and markup, in
+    options of commands, or told in a sentence. The time grows with the length of the text and no
+    faster; masking twice changes nothing more. Any thread may call.
     """
     text = mask_shapes(text)
-    for mask_kind in (mask_commands, mask_markup, mask_records, mask_tables):
+    for mask_kind in (mask_commands, mask_markup, mask_records, mask_tables, mask_prose):
         text = mask_kind(text)
     return NamedValues(text).masked()
 

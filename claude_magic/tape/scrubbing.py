@@ -8,7 +8,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from claude_magic.masking import MASK, is_secret, mask
-from claude_magic.masking.prose import mask_prose
 
 from .reply import OtherBlock, Reply, Text, Thinking, ToolUse
 
@@ -59,7 +58,7 @@ class Scrubbing:
 
     def text(self, text: str) -> str:
         """Return a text as a tape holds it: with names of folders, and without secrets."""
-        return mask_prose(mask(self.named(self._known(text))))
+        return mask(self.named(self._known(text)))
 
     def named(self, text: str) -> str:
         """Return a text with names of folders and without credentials.

@@ -314,6 +314,25 @@ def test_a_hostile_notebook_and_what_lies_next_to_it_do_nothing(
     context.close()
 
 
+#: Keeps what the page sends to kernels by our own ways.
+LISTEN = """
+window.sent = [];
+const send = WebSocket.prototype.send;
+const keep = text => {
+  // ipywidgets asks a kernel for the widgets that it has.
+  if (text.includes('"method":"request_states"')) return;
+  if (text.includes('claude_magic_request') || text.includes('comm_msg')) window.sent.push(text);
+};
+WebSocket.prototype.send = function (data) {
+  if (typeof data === 'string') keep(data);
+  else if (data instanceof Blob) void data.text().then(keep);
+  else keep(new TextDecoder().decode(data));
+  return send.call(this, data);
+};
+null;  // Playwright would call a function
+"""
+
+
 @pytest.mark.promise("Opening a notebook runs, approves and sends nothing.", against="sender")
 @pytest.mark.parametrize("front_end", FRONT_ENDS)
 def test_stored_views_of_ours_in_a_trusted_notebook_are_text_that_does_nothing(
@@ -325,11 +344,7 @@ def test_stored_views_of_ours_in_a_trusted_notebook_are_text_that_does_nothing(
     context = browser.new_context(viewport={"width": 1000, "height": 1000})
     opened = Opened(context.new_page(), lab, front_end, f"{folder.name}/evil.ipynb")
     page = opened.page
-    sent = "window.sent = []; { const send = WebSocket.prototype.send;"
-    sent += " WebSocket.prototype.send = function (data) { const text = typeof data === 'string' ?"
-    sent += " data : new TextDecoder().decode(data); if (text.includes('claude_magic_request') ||"
-    sent += " text.includes('comm_msg')) window.sent.push(text); return send.call(this, data); }; }"
-    page.evaluate(sent)
+    page.evaluate(LISTEN)
     page.evaluate(
         "jupyterapp.shell.currentWidget.content.widgets.forEach(cell => {"
         " cell.model.trusted = true; })"
