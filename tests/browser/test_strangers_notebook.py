@@ -251,6 +251,10 @@ class Opened:
 
     def run(self, number: int) -> None:
         cell = self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+        # Cells far from the window are not rendered.
+        self.page.evaluate(
+            "number => jupyterapp.shell.currentWidget.content.scrollToItem(number)", number
+        )
         cell.locator(".cm-content").click()
         self.page.keyboard.press("Control+Enter")
         prompt = cell.locator(".jp-InputPrompt")
