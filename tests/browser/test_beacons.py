@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from .conftest import Lab
 
+# Each takes most of a minute where something else runs, and a slow machine takes twice as long.
+pytestmark = pytest.mark.timeout(400)
+
 
 class Beacon:
     """A server on loopback that notes what is fetched from it."""

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from conftest import Api
     from support.kernel import Kernel
 
+# Each of its examples is a cell; a slow machine takes seconds for one.
+pytestmark = pytest.mark.timeout(400)
+
 #: A turn takes 0.1 s.
 _FEW = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
