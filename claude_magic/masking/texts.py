@@ -21,8 +21,8 @@ def mask(text: str) -> str:
 
     Masked are keys and tokens of known shapes, private key blocks, passwords in URLs, bearer
     tokens, and values of names that `is_secret`: assigned, in records, tables and markup, in
-    options of commands, or told in a sentence. The time grows with the length of the text and no
-    faster; masking twice changes nothing more. Any thread may call.
+    options of commands, or in a sentence. The time is linear in the length of the text; masking
+    twice changes nothing more. Any thread may call.
     """
     text = mask_shapes(text)
     for mask_kind in (mask_commands, mask_markup, mask_records, mask_tables, mask_prose):

@@ -1,14 +1,16 @@
-"""Session stores on their real servers, for the tests that want one."""
+"""Session stores on their real servers and IPython in a terminal, for the tests that want one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.console import Console
 from support.stores import KINDS, emptied, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from support.stores import Server
 
@@ -26,3 +28,12 @@ def server(
 def url(server: tuple[Server | None, str]) -> str:
     """Give the URL of an empty store."""
     return emptied(server[1])
+
+
+@pytest.fixture
+def console(sterile: dict[str, str], api: Any, tmp_path: Path) -> Iterator[Console]:
+    """Give IPython in a terminal, with claude_magic loaded."""
+    console = Console({**sterile, **api.environment}, tmp_path)
+    console.run("%load_ext claude_magic")
+    yield console
+    console.close()

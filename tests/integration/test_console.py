@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def console(sterile: dict[str, str], api: Any, tmp_path: Path) -> Iterator[Console]:
-    console = Console({**sterile, **api.environment}, tmp_path)
-    console.run("%load_ext claude_magic")
-    yield console
-    console.close()
-
-
-@pytest.fixture
 def rich_console(sterile: dict[str, str], api: Any, tmp_path: Path) -> Iterator[Console]:
     console = Console({**sterile, **api.environment}, tmp_path, terminal="xterm")
     console.run("%load_ext claude_magic")

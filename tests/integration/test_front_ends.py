@@ -19,7 +19,7 @@ from support.kernel import CELL_TIMEOUT_S, Ran
 from claude_magic.tape import Hold, Reply, Text, ToolUse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from support.kernel import Kernel
@@ -194,14 +194,6 @@ def test_what_is_captured_is_the_complete_answer(notebook: Kernel, api: Any) -> 
 
 
 # -- terminals -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def console(sterile: dict[str, str], api: Any, tmp_path: Path) -> Iterator[Console]:
-    console = Console({**sterile, **api.environment}, tmp_path)
-    console.run("%load_ext claude_magic")
-    yield console
-    console.close()
 
 
 @pytest.mark.failure(

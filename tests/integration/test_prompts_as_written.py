@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(400)
 
 #: A turn takes 0.1 s.
 _FEW = settings(
-    max_examples=30,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

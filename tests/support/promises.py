@@ -153,10 +153,10 @@ def _text(node: ast.expr | None) -> str | None:
 
 
 def _promise(call: ast.Call | None, test: str) -> Promise:
-    told, whom = _words(call, "against")
-    if told is None or whom is None:
+    sentence, against = _words(call, "against")
+    if sentence is None or against is None:
         raise ValueError(f"{test}: write @pytest.mark.promise('Sentence.', against='model')")
-    if whom not in ADVERSARIES or not told.endswith(".") or "|" in told:
+    if against not in ADVERSARIES or not sentence.endswith(".") or "|" in sentence:
         known = ", ".join(ADVERSARIES)
         raise ValueError(f"{test}: a promise is a sentence against one of {known}")
-    return Promise(told, whom, test)
+    return Promise(sentence, against, test)

@@ -75,7 +75,7 @@ def test_it_is_told_once_and_the_status_says_so(connected: Any, config: Path) ->
 
 @pytest.mark.failure(
     "Claude Code dies while turns are not in the transcript",
-    then="The next process is told what this kernel remembers; other turns are named",
+    then="The next process gets what this kernel remembers; other turns are listed",
 )
 @pytest.mark.parametrize("lose", ["kill", "disconnect"])
 def test_the_next_process_is_told_what_this_one_remembers(
@@ -161,7 +161,7 @@ def test_what_was_not_written_is_written_when_it_is_told_again(
 
 @pytest.mark.failure(
     "Claude Code dies while turns are not in the transcript",
-    then="The next process is told what this kernel remembers; other turns are named",
+    then="The next process gets what this kernel remembers; other turns are listed",
 )
 def test_turns_that_nobody_remembers_are_named(connected: Any, tmp_path: Path) -> None:
     with ClaudeSession(environment={"CLAUDE_CONFIG_DIR": str(tmp_path)}) as session:
