@@ -260,14 +260,20 @@ class Notebook:
 
     def run(self, number: int) -> None:
         """Run a cell, counted from 0, and wait until it has ended."""
-        prompt = self.cell(number).locator(".jp-InputPrompt")
-        before = prompt.inner_text()
+        before = self.cell(number).locator(".jp-InputPrompt").inner_text()
         self.start(number)
-        ended = re.compile(r"^\[\d+\]:$")
+        self.wait_for_end(number, before)
+
+    def wait_for_end(self, number: int, before: str = "") -> None:
+        """Wait until a cell, counted from 0, has ended: its number is another than before.
+
+        What runs while another cell fails is left out by the kernel.
+        """
+        prompt = self.cell(number).locator(".jp-InputPrompt")
         self.page.wait_for_function(
-            "([prompt, before, ended]) => prompt.innerText !== before"
-            " && new RegExp(ended).test(prompt.innerText)",
-            arg=[prompt.element_handle(), before, ended.pattern],
+            "([prompt, before]) => prompt.innerText !== before"
+            " && /^\\[\\d+\\]:$/.test(prompt.innerText)",
+            arg=[prompt.element_handle(), before],
         )
 
     def wait_for_text(self, number: int, text: str) -> None:

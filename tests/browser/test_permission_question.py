@@ -115,7 +115,7 @@ def test_an_answer_for_the_session_is_not_asked_again_and_interrupting_cancels(
     notebook.screenshot("question-long")
     notebook.command("notebook:interrupt-kernel")
     notebook.wait_for_text(2, "Nobody answered:")
-    notebook.wait_until_idle()
+    notebook.wait_for_end(2)
     notebook.run(3)
     assert "2" in notebook.output(3).inner_text()
 

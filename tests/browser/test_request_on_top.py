@@ -278,10 +278,12 @@ def test_it_hides_with_its_notebook_comes_back_and_goes_with_it(
         Reply.of(ToolUse("mcp__kernel__run_python", {"code": "of_the_other = 1"})),
         Reply.of("Well."),
     )
+    # Before its file is read, what is written to it is lost.
+    page.evaluate("jupyterapp.shell.currentWidget.revealed.then(() => null)")
     page.evaluate(
-        "([path, load]) => { const panel = jupyterapp.shell.currentWidget;"
-        " panel.content.widgets[0].model.sharedModel.setSource(load); }",
-        [other, own],
+        "load => jupyterapp.shell.currentWidget.content.widgets[0]"
+        ".model.sharedModel.setSource(load)",
+        own,
     )
     page.evaluate("jupyterapp.shell.currentWidget.sessionContext.ready.then(() => null)")
     page.wait_for_function(

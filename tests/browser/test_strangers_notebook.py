@@ -248,18 +248,17 @@ class Opened:
         idle[front_end].wait_for()
         # The saved widgets are restored, or not, before this answers.
         page.evaluate("jupyterapp.restored.then(() => null)")
+        page.evaluate(
+            "(async () => { const panel = jupyterapp.shell.currentWidget;"
+            " await panel.revealed; await panel.sessionContext.ready; })()"
+        )
 
     def run(self, number: int) -> None:
-        cell = self.page.locator(".jp-Notebook .jp-Cell").nth(number)
-        # Cells far from the window are not rendered.
+        # By its command: cells far from the window are not there to be clicked.
         self.page.evaluate(
-            "number => jupyterapp.shell.currentWidget.content.scrollToItem(number)", number
-        )
-        cell.locator(".cm-content").click()
-        self.page.keyboard.press("Control+Enter")
-        prompt = cell.locator(".jp-InputPrompt")
-        self.page.wait_for_function(
-            "prompt => /^\\[\\d+\\]:$/.test(prompt.innerText)", arg=prompt.element_handle()
+            "number => { jupyterapp.shell.currentWidget.content.activeCellIndex = number;"
+            " return jupyterapp.commands.execute('notebook:run-cell').then(() => null); }",
+            number,
         )
 
     def end(self) -> None:
