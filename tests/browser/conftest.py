@@ -216,6 +216,17 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def wait_until_ready(page: Page) -> None:
+    """Wait until a page has read its notebook and has a kernel for it.
+
+    The kernel can be idle before: what is written to a cell then is lost, and another one runs.
+    """
+    page.evaluate(
+        "(async () => { const panel = jupyterapp.shell.currentWidget;"
+        " await panel.revealed; await panel.sessionContext.ready; })()"
+    )
+
+
 class Notebook:
     """A notebook that is open in JupyterLab, with its kernel.
 
@@ -236,6 +247,7 @@ class Notebook:
         """Load the page, for the first time or again, and wait for the kernel."""
         self.load()
         self.wait_until_idle()
+        wait_until_ready(self.page)
 
     def load(self) -> None:
         """Load the page, for the first time or again, whatever the kernel does."""

@@ -14,7 +14,7 @@ import pytest
 from support.installation import INSTALLING, PIP_TIMEOUT_S, REPOSITORY, clean_checkout, run
 from support.sterile import sterile_environment
 
-from .conftest import LabProcess, Notebook
+from .conftest import LabProcess, Notebook, wait_until_ready
 from .test_lab_extension import status
 
 if TYPE_CHECKING:
@@ -162,6 +162,7 @@ def test_the_welcome_page_leads_to_notebooks_that_run_on_their_tapes(
     notebook.screenshot("binder-welcome")
     notebook.page.get_by_role("link", name=link, exact=True).click()
     notebook.wait_until_idle()
+    wait_until_ready(notebook.page)
     notebook.command("notebook:run-all-cells")
     status(notebook, "Claude: ready · scripted replies")
     notebook.screenshot(f"binder-{name}")

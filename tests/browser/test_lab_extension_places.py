@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from claude_magic.tape import Hold, Reply, ToolUse
 
-from .conftest import SCREENSHOTS
+from .conftest import SCREENSHOTS, wait_until_ready
 from .test_lab_extension import press, status
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ def test_in_notebook_7_the_buttons_work_too(
     page.set_default_timeout(30_000)
     page.goto(f"{lab.url}notebooks/{path}?token={lab.token}")
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    wait_until_ready(page)
 
     def run(number: int) -> None:
         page.locator(".jp-Notebook .jp-Cell").nth(number).locator(".cm-content").click()

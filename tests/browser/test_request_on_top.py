@@ -10,6 +10,7 @@ import pytest
 
 from claude_magic.tape import Reply, ToolUse
 
+from .conftest import wait_until_ready
 from .overlays import FULL, OVERLAYS, TOP, Overlay
 
 if TYPE_CHECKING:
@@ -278,14 +279,12 @@ def test_it_hides_with_its_notebook_comes_back_and_goes_with_it(
         Reply.of(ToolUse("mcp__kernel__run_python", {"code": "of_the_other = 1"})),
         Reply.of("Well."),
     )
-    # Before its file is read, what is written to it is lost.
-    page.evaluate("jupyterapp.shell.currentWidget.revealed.then(() => null)")
+    wait_until_ready(page)
     page.evaluate(
         "load => jupyterapp.shell.currentWidget.content.widgets[0]"
         ".model.sharedModel.setSource(load)",
         own,
     )
-    page.evaluate("jupyterapp.shell.currentWidget.sessionContext.ready.then(() => null)")
     page.wait_for_function(
         "() => jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
     )

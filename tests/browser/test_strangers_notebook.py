@@ -12,6 +12,8 @@ import pytest
 from claude_magic.tape import MessagesServer, Reply
 from claude_magic.widgets.status_panel import MODULE, MODULE_VERSION
 
+from .conftest import wait_until_ready
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -248,10 +250,7 @@ class Opened:
         idle[front_end].wait_for()
         # The saved widgets are restored, or not, before this answers.
         page.evaluate("jupyterapp.restored.then(() => null)")
-        page.evaluate(
-            "(async () => { const panel = jupyterapp.shell.currentWidget;"
-            " await panel.revealed; await panel.sessionContext.ready; })()"
-        )
+        wait_until_ready(page)
 
     def run(self, number: int) -> None:
         # By its command: cells far from the window are not there to be clicked.
