@@ -254,11 +254,14 @@ class Opened:
 
     def run(self, number: int) -> None:
         # By its command: cells far from the window are not there to be clicked.
-        self.page.evaluate(
-            "number => { jupyterapp.shell.currentWidget.content.activeCellIndex = number;"
-            " return jupyterapp.commands.execute('notebook:run-cell').then(() => null); }",
+        count = self.page.evaluate(
+            "async number => { const notebook = jupyterapp.shell.currentWidget.content;"
+            " notebook.activeCellIndex = number;"
+            " await jupyterapp.commands.execute('notebook:run-cell');"
+            " return notebook.widgets[number].model.executionCount; }",
             number,
         )
+        assert count is not None, f"cell {number} did not run"
 
     def end(self) -> None:
         self.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.shutdown()")
